@@ -1,0 +1,58 @@
+/** What is published works: built, packed, installed in an empty folder, run from there. */
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const INSTALL_TIMEOUT_MS = 110_000; // build, pack and an install that may have to ask the registry
+
+let folder = "";
+let installed = "";
+
+/** This Node first, as npm's scripts have it; and nothing of the `npm test` around us, which an npm below would obey. */
+function environment(): NodeJS.ProcessEnv {
+  const outer = /^(npm_(package|lifecycle|config_local_prefix|command|execpath|node_execpath)|INIT_CWD)/;
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !outer.test(name)));
+  return { ...env, PATH: `${dirname(process.execPath)}${delimiter}${env.PATH ?? ""}` };
+}
+
+async function binge(args: readonly string[], cwd: string): Promise<string> {
+  const { stdout } = await run(join(folder, "app/node_modules/.bin/binge"), args, { cwd, env: environment() });
+  return stdout;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "agglo-pack-"));
+  const env = environment();
+  await run("npm", ["run", "-s", "build"], { cwd: root, env });
+  await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: join(root, "dist"), env });
+  const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz")) ?? "no tarball";
+  const app = join(folder, "app");
+  await mkdir(app);
+  await writeFile(join(app, "package.json"), "{}\n"); // else npm looks for a project further up
+  const options = ["--no-audit", "--no-fund", "--prefer-offline"];
+  await run("npm", ["install", ...options, join(folder, tarball)], { cwd: app, env });
+  installed = join(app, "node_modules/agglo");
+}, INSTALL_TIMEOUT_MS);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("the installed command knows its version", async () => {
+  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  expect(await binge(["--version"], folder)).toContain(version);
+});
+
+test("the installed command lints the example it came with", async () => {
+  await binge(["lint", "examples/orders/orders.json"], installed); // rejects unless the exit code is 0
+});
+
+test("no test and no TypeScript source is shipped, only declarations", async () => {
+  const files = await readdir(installed, { recursive: true });
+  const ours = files.filter((file) => !file.startsWith("node_modules"));
+  expect(ours.filter((file) => /(\.test\.|(?<!\.d)\.ts$)/.test(file))).toEqual([]);
+});
