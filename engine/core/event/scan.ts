@@ -1,0 +1,194 @@
+/**
+ * A scanner over JSON text that knows where values begin and end, and nothing else. It decides what `JSON.parse` cannot:
+ * nesting (before parsing: the parser takes millions of levels), the number of members (more than the keys parsed =
+ * duplicate keys) and whether a double gives back every number's text. Validity is the parser's business: on text that
+ * is not JSON the scanner ends, with any answer. Offsets are string offsets; one pass, 1 µs per KB.
+ */
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const UPPER_E = 0x45;
+const LOWER_E = 0x65;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const SPACE = 0x20;
+
+/** More digits than these do not all survive a double. */
+const EXACT_DIGITS_MAX = 15;
+
+export type Scan = {
+  /** deepest nesting seen; the scan ends at the first level over the limit */
+  depth: number;
+  /** members of all objects together, duplicates included */
+  members: number;
+  /** false: some number may not be given back by a double (a cheap test; parse.ts decides) */
+  exact: boolean;
+};
+
+export function newScan(): Scan {
+  return { depth: 0, members: 0, exact: true };
+}
+
+/** Scans text[start, end) into `scan`; stops where nesting passes `depthMax` (then scan.depth > depthMax). */
+export function scanText(text: string, start: number, end: number, depthMax: number, scan: Scan): void {
+  let depth = 0;
+  let pos = start;
+  scan.depth = 0;
+  scan.members = 0;
+  scan.exact = true;
+  while (pos < end) {
+    const code = text.charCodeAt(pos);
+    if (code === QUOTE) {
+      pos = stringEnd(text, pos, end);
+    } else if ((code >= DIGIT_0 && code <= DIGIT_9) || code === MINUS) {
+      const stop = numberEnd(text, pos, end);
+      if (scan.exact) scan.exact = isPlainNumber(text, pos, stop);
+      pos = stop;
+    } else {
+      if (code === COLON) {
+        scan.members++;
+      } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+        depth++;
+        if (depth > scan.depth) scan.depth = depth;
+        if (depth > depthMax) return;
+      } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+        depth--;
+      }
+      pos++;
+    }
+  }
+}
+
+/** The offset behind the string that opens at `pos`; `end` when it never closes. */
+export function stringEnd(text: string, pos: number, end: number): number {
+  let quote = text.indexOf('"', pos + 1);
+  while (quote !== -1 && quote < end) {
+    let slash = quote - 1;
+    while (slash > pos && text.charCodeAt(slash) === BACKSLASH) slash--;
+    if (((quote - slash) & 1) === 1) return quote + 1; // an even number of backslashes: the quote is not escaped
+    quote = text.indexOf('"', quote + 1);
+  }
+  return end;
+}
+
+function numberEnd(text: string, pos: number, end: number): number {
+  let stop = pos + 1;
+  while (stop < end) {
+    const code = text.charCodeAt(stop);
+    if (code < 0x2b || code > LOWER_E || (code > DIGIT_9 && code !== UPPER_E && code !== LOWER_E)) break;
+    if (code === COMMA) break;
+    stop++;
+  }
+  return stop;
+}
+
+// True only where String(Number(text)) === text is certain without making either: digits, at most one fraction that
+// does not end in 0 and is not tiny, no exponent, not -0.
+function isPlainNumber(text: string, start: number, end: number): boolean {
+  const first = text.charCodeAt(start) === MINUS ? start + 1 : start;
+  if (end - first > EXACT_DIGITS_MAX) return false;
+  let dot = -1;
+  for (let i = first; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) dot = i;
+    else if (code < DIGIT_0 || code > DIGIT_9) return false;
+  }
+  if (dot === -1) return first === start || text.charCodeAt(first) !== DIGIT_0;
+  if (text.charCodeAt(end - 1) === DIGIT_0) return false;
+  // below 1e-6 a double is printed with an exponent
+  return dot !== first + 1 || text.charCodeAt(first) !== DIGIT_0 || !text.startsWith("00000", dot + 1);
+}
+
+export function skipSpace(text: string, start: number): number {
+  let pos = start;
+  while (text.charCodeAt(pos) <= SPACE) pos++;
+  return pos;
+}
+
+/** The offset behind the value that begins at `pos`. For text that parses; bounded by `end` for any other. */
+export function valueEnd(text: string, start: number, end: number): number {
+  const first = text.charCodeAt(start);
+  if (first === QUOTE) return stringEnd(text, start, end);
+  let pos = start;
+  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
+    while (pos < end) {
+      const code = text.charCodeAt(pos);
+      if (code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code <= SPACE) return pos;
+      pos++;
+    }
+    return end;
+  }
+  let depth = 0;
+  while (pos < end) {
+    const code = text.charCodeAt(pos);
+    if (code === QUOTE) {
+      pos = stringEnd(text, pos, end);
+      continue;
+    }
+    pos++;
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++;
+    else if ((code === CLOSE_BRACE || code === CLOSE_BRACKET) && --depth === 0) return pos;
+  }
+  return end;
+}
+
+/**
+ * A cursor over the members of an object or the elements of an array in valid JSON text. The text between the bracket
+ * or comma before and the comma or bracket behind, spaces included, is [from, to).
+ */
+export type MemberCursor = {
+  text: string;
+  from: number;
+  /** the key as a program sees it; "" in arrays */
+  key: string;
+  valueStart: number;
+  valueEnd: number;
+  to: number;
+  isObject: boolean;
+  end: number;
+};
+
+/** A cursor for the container that opens at `start` (its bracket). */
+export function openContainer(text: string, start: number, end: number): MemberCursor {
+  const isObject = text.charCodeAt(start) === OPEN_BRACE;
+  return { text, from: start, key: "", valueStart: start, valueEnd: start, to: start, isObject, end };
+}
+
+/** Moves to the next member or element; false at the closing bracket (`to` then lies on it). */
+export function nextMember(cursor: MemberCursor): boolean {
+  const text = cursor.text;
+  const from = cursor.to + 1;
+  let pos = skipSpace(text, from);
+  const code = text.charCodeAt(pos);
+  if (code === CLOSE_BRACE || code === CLOSE_BRACKET || pos >= cursor.end) {
+    cursor.to = pos;
+    return false;
+  }
+  cursor.from = from;
+  if (cursor.isObject) {
+    const keyEnd = stringEnd(text, pos, cursor.end);
+    cursor.key = readKey(text, pos, keyEnd);
+    pos = skipSpace(text, skipSpace(text, keyEnd) + 1);
+  }
+  cursor.valueStart = pos;
+  cursor.valueEnd = valueEnd(text, pos, cursor.end);
+  cursor.to = skipSpace(text, cursor.valueEnd);
+  return true;
+}
+
+/** True when the cursor, after nextMember, stands before the closing bracket. */
+export function isLastMember(cursor: MemberCursor): boolean {
+  return cursor.text.charCodeAt(cursor.to) !== COMMA;
+}
+
+function readKey(text: string, start: number, end: number): string {
+  const raw = text.slice(start + 1, end - 1);
+  return raw.indexOf("\\") === -1 ? raw : (JSON.parse(text.slice(start, end)) as string);
+}

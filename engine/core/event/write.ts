@@ -1,0 +1,122 @@
+/**
+ * Writes an event as JSON text: what no process touched is copied from the text it came from, byte for byte, white
+ * space, escapes and numbers included; only what changed is written anew.
+ *
+ * The final tree is compared with the parsed one by identity. Processes share what they leave alone, so deletions,
+ * moves and folds need no log of edits. A member that is new is appended; one that is gone leaves with its comma.
+ */
+import type { Event } from "./event.ts";
+import { hasOwn, isArray, isObject, isRawNumber, type JsonArray, type JsonObject, type JsonValue } from "./json.ts";
+import { isLastMember, type MemberCursor, nextMember, openContainer, skipSpace } from "./scan.ts";
+
+/** The event's JSON text; the very text it came from when nothing changed. */
+export function writeEvent(event: Event): string {
+  return writeValue(event, event.value);
+}
+
+/** Writes `value`, a tree made from the event's (a tee's payload, say), using the event's text where it can. */
+export function writeValue(event: Event, value: JsonObject): string {
+  if (event.parsed === undefined) return stringify(value);
+  if (value === event.parsed) return event.text.slice(event.start, event.end);
+  const start = skipSpace(event.text, event.start);
+  const stop = event.text.lastIndexOf("}", event.end - 1) + 1;
+  const body = writeChanged(event.text, start, stop, value, event.parsed);
+  return event.text.slice(event.start, start) + body + event.text.slice(stop, event.end);
+}
+
+/** Text of a value that came from nowhere. RawNumbers keep their text. */
+export function stringify(value: JsonValue): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (isRawNumber(value)) return value.text;
+  let text = "";
+  if (isArray(value)) {
+    for (let i = 0; i < value.length; i++) text += (i === 0 ? "" : ",") + stringify(value[i] as JsonValue);
+    return `[${text}]`;
+  }
+  const keys = Object.keys(value);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
+    text += `${i === 0 ? "" : ","}${JSON.stringify(key)}:${stringify(value[key] as JsonValue)}`;
+  }
+  return `{${text}}`;
+}
+
+/** Looking for moved elements stays linear in the array: past this many looks per element the rest is written anew. */
+const PROBES_PER_ELEMENT = 8;
+
+/**
+ * `value` as text, where `parsed` is what stands in text[start, end). Unchanged runs are
+ * copied in one slice.
+ */
+function writeChanged(text: string, start: number, end: number, value: JsonValue, parsed: JsonValue): string {
+  if (value === parsed) return text.slice(start, end);
+  if (isObject(value) && isObject(parsed)) return writeObject(openContainer(text, start, end), value, parsed);
+  if (isArray(value) && isArray(parsed)) return writeArray(openContainer(text, start, end), value, parsed);
+  return stringify(value);
+}
+
+function writeObject(cursor: MemberCursor, value: JsonObject, parsed: JsonObject): string {
+  const text = cursor.text;
+  let out = "{";
+  let kept = 0; // members written so far
+  let copyFrom = -1; // start of an unchanged run not yet written
+  while (nextMember(cursor)) {
+    const key = cursor.key;
+    const was = parsed[key] as JsonValue;
+    const present = hasOwn(value, key);
+    if (present && value[key] === was) {
+      if (copyFrom === -1) {
+        if (kept > 0) out += ",";
+        copyFrom = cursor.from;
+      }
+      kept++;
+    } else {
+      if (copyFrom !== -1) out += text.slice(copyFrom, cursor.from - 1);
+      copyFrom = -1;
+      if (present) {
+        if (kept > 0) out += ",";
+        out += text.slice(cursor.from, cursor.valueStart);
+        out += writeChanged(text, cursor.valueStart, cursor.valueEnd, value[key] as JsonValue, was);
+        out += text.slice(cursor.valueEnd, cursor.to);
+        kept++;
+      }
+    }
+    if (isLastMember(cursor)) break;
+  }
+  if (copyFrom !== -1) out += text.slice(copyFrom, cursor.to);
+  const keys = Object.keys(value);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
+    if (hasOwn(parsed, key)) continue;
+    out += `${kept === 0 ? "" : ","}${JSON.stringify(key)}:${stringify(value[key] as JsonValue)}`;
+    kept++;
+  }
+  return `${out}}`;
+}
+
+function writeArray(cursor: MemberCursor, value: JsonArray, parsed: JsonArray): string {
+  const sameLength = value.length === parsed.length;
+  let probes = PROBES_PER_ELEMENT * parsed.length;
+  let out = "[";
+  let at = -1; // index in `parsed` of the element under the cursor
+  for (let i = 0; i < value.length; i++) {
+    const element = value[i] as JsonValue;
+    let source = i;
+    if (!sameLength) {
+      // Elements went or came: find this one behind the last one found.
+      source = at + 1;
+      while (source < parsed.length && parsed[source] !== element && probes-- > 0) source++;
+      if (parsed[source] !== element) source = -1;
+    }
+    if (i > 0) out += ",";
+    if (source === -1) {
+      out += stringify(element);
+      continue;
+    }
+    while (at < source && nextMember(cursor)) at++;
+    out += cursor.text.slice(cursor.from, cursor.valueStart);
+    out += writeChanged(cursor.text, cursor.valueStart, cursor.valueEnd, element, parsed[source] as JsonValue);
+    out += cursor.text.slice(cursor.valueEnd, cursor.to);
+  }
+  return `${out}]`;
+}

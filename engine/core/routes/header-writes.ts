@@ -1,0 +1,44 @@
+/** Headers that a section writes on the message it treated (http.md, "Headers"). */
+import type { Event } from "../event/event.ts";
+import { isRawNumber } from "../event/json.ts";
+import { compilePath, lookup } from "../event/path.ts";
+import { stringify } from "../event/write.ts";
+import { headerValueError } from "./header.ts";
+import type { HeaderWrite } from "./route.ts";
+
+/** One header to set; text, to be sent as UTF-8. */
+export type HeaderValue = { name: string; value: string };
+
+/**
+ * Reads the values of `writes` after an event has run (undefined: a message without one) into `values`; of several
+ * events the last one that has a value wins. "" or why a value cannot stand in a header.
+ */
+export function readHeaderWrites(
+  writes: readonly HeaderWrite[],
+  event: Event | undefined,
+  values: HeaderValue[],
+): string {
+  for (let i = 0; i < writes.length; i++) {
+    const write = writes[i] as HeaderWrite;
+    let value = write.value;
+    if (write.reference !== "") {
+      const found = event === undefined ? undefined : lookup(event, compilePath(write.reference));
+      if (found === undefined || found === null) continue;
+      value = typeof found === "string" ? found : isRawNumber(found) ? found.text : stringify(found);
+      const error = headerValueError(value);
+      if (error !== "") return `header "${write.name}" ${error}`;
+    }
+    put(values, write.name, value);
+  }
+  return "";
+}
+
+function put(values: HeaderValue[], name: string, value: string): void {
+  for (let i = 0; i < values.length; i++) {
+    const known = values[i] as HeaderValue;
+    if (known.name !== name) continue;
+    known.value = value;
+    return;
+  }
+  values.push({ name, value });
+}

@@ -1,0 +1,56 @@
+/** Which route an exchange belongs to: asked once, on the request's line and headers. The first that matches. */
+import { matchesGlob, normalizePath } from "./glob.ts";
+import type { MatchPlan, RoutePlan } from "./route.ts";
+
+/** What matching reads of a request. */
+export type RequestLine = {
+  method: string;
+  /** with query, as it came */
+  path: string;
+  /** authority, port included or not */
+  host: string;
+  /** value of a header by lower-case name, several joined by ","; undefined when absent */
+  header(name: string): string | undefined;
+};
+
+/** Index of the first route that matches, -1 for none. */
+export function matchRoute(routes: readonly { plan: RoutePlan }[], request: RequestLine): number {
+  const path = normalizePath(request.path);
+  const host = normalizeHost(request.host);
+  for (let i = 0; i < routes.length; i++)
+    if (matches((routes[i] as { plan: RoutePlan }).plan.match, request, path, host)) return i;
+  return -1;
+}
+
+function matches(match: MatchPlan, request: RequestLine, path: string, host: string): boolean {
+  if (match.methods.length > 0 && match.methods.indexOf(request.method) === -1) return false;
+  if (match.hosts.length > 0 && !matchesHost(match.hosts, host)) return false;
+  if (match.paths.length > 0 && !matchesPath(match, path)) return false;
+  for (let i = 0; i < match.headers.length; i++) {
+    const header = match.headers[i] as { name: string; value: string };
+    if (request.header(header.name) !== header.value) return false;
+  }
+  return true;
+}
+
+function matchesHost(hosts: readonly string[], host: string): boolean {
+  for (let i = 0; i < hosts.length; i++) {
+    const pattern = hosts[i] as string;
+    if (pattern === host || pattern === "*" || (pattern.startsWith("*.") && host.endsWith(pattern.slice(1))))
+      return true;
+  }
+  return false;
+}
+
+function matchesPath(match: MatchPlan, path: string): boolean {
+  for (let i = 0; i < match.paths.length; i++)
+    if (matchesGlob(match.paths[i] as MatchPlan["paths"][number], path)) return true;
+  return false;
+}
+
+/** Lower case, without port and without the root's dot: `Shop.Example.:8080` is `shop.example`. */
+export function normalizeHost(host: string): string {
+  const lower = host.toLowerCase();
+  const name = lower.startsWith("[") ? lower.slice(0, lower.indexOf("]") + 1) : (lower.split(":")[0] as string);
+  return name.endsWith(".") ? name.slice(0, -1) : name;
+}

@@ -1,0 +1,61 @@
+/** A route as the plan holds it: plain data (http.md). */
+import type { FaultReason } from "../outcome.ts";
+import type { PathGlob } from "./glob.ts";
+import type { Reply } from "./reply.ts";
+
+export type RoutePlan = {
+  name: string;
+  match: MatchPlan;
+  request: SectionPlan | undefined;
+  response: SectionPlan | undefined;
+};
+
+/** Empty lists match everything. */
+export type MatchPlan = {
+  /** lower case, `*.` in front for subdomains */
+  hosts: string[];
+  paths: PathGlob[];
+  methods: string[];
+  headers: { name: string; value: string }[];
+};
+
+export type SectionPlan = {
+  direction: "request" | "response";
+  /** indexes in plan.pipelines */
+  pipelines: number[];
+  /** lower case media types; `application/*+json` matches by suffix */
+  contentTypes: string[];
+  /** responses only: "2xx", "404"; empty: any */
+  statuses: string[];
+  setHeaders: HeaderWrite[];
+  removeHeaders: string[];
+  limits: Limits;
+  /** how each fault is answered; null lets the message pass as it came */
+  onFault: { readonly [reason in FaultReason]: Reply | null };
+  /** may change the body, the headers or refuse the message: a way around it would matter */
+  guards: boolean;
+  changesBody: boolean;
+  /** some path reads the host's context */
+  readsHttp: boolean;
+  /** some path in a response section reads the request's part of it */
+  readsRequest: boolean;
+};
+
+export type HeaderWrite = {
+  name: string;
+  /** literal value, or "" when `reference` says where it comes from */
+  value: string;
+  /** a reserved path, without the braces; "" for a literal */
+  reference: string;
+};
+
+export type Limits = {
+  /** of the body as it travels */
+  bodyBytes: number;
+  /** of the body decoded */
+  decodedBytes: number;
+  /** levels of nesting */
+  depth: number;
+  /** for all pipelines of a section together; 0 = none */
+  deadlineMs: number;
+};
