@@ -1,0 +1,236 @@
+/**
+ * A configuration file in, a plan and every complaint about it out. Nothing is opened and no secret is resolved here:
+ * lint runs exactly this.
+ */
+import type { Compiler } from "../core/compiler.ts";
+import type { ConfigOf } from "../core/definition.ts";
+import { complain, type Diagnostic, type DocumentPath, hasErrors, newReport, type Report } from "../core/diagnostic.ts";
+import { newPlan, newStep, type Plan, type Step } from "../core/plan.ts";
+import { type Regexps, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
+import { findProcess } from "../core/processes/registry.ts";
+import { compileHttp, type HTTP_FIELDS } from "../core/routes/http-config.ts";
+import { type CheckContext, checkFields, isClean } from "./check.ts";
+import { type Document, readDocument } from "./document.ts";
+import { NAMED, ROOT } from "./grammar.ts";
+import { spreadOnFault } from "./on-fault.ts";
+import { suggest } from "./suggest.ts";
+
+/** How a connection string is to be understood, or why it cannot; engine/systems knows. */
+export type SystemForm =
+  | { outputType: string; connectionString: string }
+  | { code: "E_CONNECTION" | "E_NOT_YET"; error: string; remedy: string };
+
+export type LoadOptions = {
+  /** the file's name, for messages */
+  file: string;
+  regexps: Regexps;
+  /** the form of a system's connection string; opens nothing */
+  systemForm: (type: SystemType, connectionString: string) => SystemForm;
+};
+
+export type SystemConfig = { type: SystemType; name: string; connectionString: string };
+
+export type Loaded = {
+  document: Document;
+  /** undefined when something is wrong */
+  plan: Plan | undefined;
+  systems: SystemConfig[];
+  diagnostics: Diagnostic[];
+};
+
+type Definition = { key: string; name: string; config: object; at: DocumentPath };
+/** Elements of lists are null, and fields absent, where something is wrong with them. */
+type RootConfig = {
+  partitionUuid?: string;
+  pipelines?: (PipelineConfig | null)[];
+  processDefinitions?: ({ [key: string]: object } | null)[];
+  externalSystems?: (ExternalConfig | null)[];
+  http?: ConfigOf<typeof HTTP_FIELDS>;
+};
+type PipelineConfig = { name?: string; processes?: (ProcessConfig | null)[] };
+type ProcessConfig = { name?: string; retryStrategy?: { numRetries?: number } };
+type ExternalConfig = { externalType: number; name: string; connectionString: string };
+
+export function loadConfig(text: string, options: LoadOptions): Loaded {
+  const document = readDocument(text, options.file);
+  const report = newReport();
+  report.diagnostics.push(...document.diagnostics);
+  const loaded: Loaded = { document, plan: undefined, systems: [], diagnostics: report.diagnostics };
+  if (document.value === undefined) return loaded;
+  // Partial: what one part gets wrong hides nothing of another. A part is compiled only where it is clean.
+  const context: CheckContext = { report, named: NAMED, partial: true };
+  const root = checkFields(ROOT, document.value, [], context) as RootConfig | undefined; // what ROOT describes
+  if (root === undefined) return loaded;
+  const plan = newPlan();
+  plan.partition = readPartition(root, report);
+  loaded.systems = readSystems(root, plan, options, report);
+  const definitions = readDefinitions(root, report);
+  const compiler = newCompiler(plan, definitions, report, options.regexps);
+  for (const definition of definitions) plan.steps.push(compileDefinition(definition, compiler));
+  readPipelines(root, plan, definitions, report);
+  if (root.http !== undefined && isClean(report, ["http"])) {
+    spreadFaults(root.http, context);
+    plan.routes = compileHttp(root.http, compiler, ["http"]);
+  }
+  complainOfUnused(plan, definitions, report);
+  if (!hasErrors(report)) loaded.plan = plan;
+  return loaded;
+}
+
+const UUID = /^(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i;
+
+function readPartition(root: RootConfig, report: Report): string {
+  const text = root.partitionUuid;
+  if (text === undefined) {
+    if (root.http === undefined) {
+      complain(report, "E_MISSING_FIELD", [], '"partitionUuid" is missing', "add a UUID, or an http section");
+    }
+    return "";
+  }
+  const parts = UUID.exec(text);
+  if (parts !== null) return parts.slice(1).join("-").toLowerCase();
+  complain(
+    report,
+    "E_VALUE",
+    ["partitionUuid"],
+    "this is no UUID",
+    "write it like 3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+  );
+  return "";
+}
+
+// The enum's numbers are the original's (agglo-behaviour 1.2); 0, "unknown", is not among the grammar's values.
+const TYPES_BY_NUMBER: readonly (SystemType | undefined)[] = [
+  undefined,
+  "ExternalKVStore",
+  "ExternalObjectStore",
+  "ExternalPubSub",
+  "ExternalHttp",
+  "ExternalLocalFile",
+  "ExternalSearchIndex",
+];
+
+function readSystems(root: RootConfig, plan: Plan, options: LoadOptions, report: Report): SystemConfig[] {
+  const systems: SystemConfig[] = [];
+  for (const [i, external] of (root.externalSystems ?? []).entries()) {
+    const at = ["externalSystems", i];
+    if (external === null || !isClean(report, at)) {
+      // Still a name that tees may use: one mistake is one complaint.
+      const name = external?.name ?? "";
+      plan.targets.push({ type: "ExternalKVStore", name, outputType: "", connectionString: "" });
+      continue;
+    }
+    const type = TYPES_BY_NUMBER[external.externalType] as SystemType; // the grammar allows 1 to 6
+    if (systems.some((other) => other.type === type && other.name === external.name)) {
+      const message = `two systems of type ${type} are called "${external.name}"`;
+      complain(report, "E_DUPLICATE_NAME", [...at, "name"], message, "rename one");
+    }
+    const form = options.systemForm(type, external.connectionString);
+    if ("error" in form) {
+      complain(report, form.code, [...at, "connectionString"], form.error, form.remedy);
+    }
+    systems.push({ type, name: external.name, connectionString: external.connectionString });
+    const { outputType, connectionString } = "error" in form ? { outputType: "", connectionString: "" } : form;
+    plan.targets.push({ type, name: external.name, outputType, connectionString });
+  }
+  return systems;
+}
+
+function readDefinitions(root: RootConfig, report: Report): Definition[] {
+  const definitions: Definition[] = [];
+  for (const [i, definition] of (root.processDefinitions ?? []).entries()) {
+    const key = Object.keys(definition ?? {})[0];
+    if (definition === null || key === undefined) continue; // `{}` is ignored, as in the original
+    const config = definition[key] as { name?: string };
+    const at = ["processDefinitions", i, key];
+    const name = config.name ?? "";
+    if (definitions.some((other) => other.name === name)) {
+      const message = `two process definitions are called "${name}"`;
+      complain(report, "E_DUPLICATE_NAME", [...at, "name"], message, "rename one");
+    }
+    definitions.push({ key, name, config, at });
+  }
+  return definitions;
+}
+
+function compileDefinition(definition: Definition, compiler: Compiler): Step {
+  const process = findProcess(definition.key);
+  if (process === undefined || !isClean(compiler.report, definition.at)) return newStep(definition.key, definition.name);
+  compiler.reads = [];
+  // The grammar has checked the configuration against this process's own fields.
+  const step = process.compile(definition.config as never, compiler, definition.at);
+  step.reads = compiler.reads;
+  return step;
+}
+
+function newCompiler(plan: Plan, definitions: readonly Definition[], report: Report, regexps: Regexps): Compiler {
+  return {
+    report,
+    regexps,
+    plan,
+    reads: [],
+    findTransformer: (name) => definitions.findIndex((other) => other.key === "transformer" && other.name === name),
+    findTarget: (name) => findTarget(plan.targets, name),
+    transformerNames: () => definitions.filter((other) => other.key === "transformer").map((other) => other.name),
+    systemNames: () => plan.targets.map((target) => target.name),
+    suggest,
+  };
+}
+
+// A tee names a system without its type: the original looks through the types in this order (agglo-behaviour 3.7).
+function findTarget(targets: readonly TeeTarget[], name: string): number {
+  for (const type of SYSTEM_TYPES) {
+    const index = targets.findIndex((target) => target.type === type && target.name === name);
+    if (index !== -1) return index;
+  }
+  return -1;
+}
+
+function readPipelines(root: RootConfig, plan: Plan, definitions: readonly Definition[], report: Report): void {
+  for (const [i, pipeline] of (root.pipelines ?? []).entries()) {
+    const at = ["pipelines", i];
+    const name = pipeline?.name ?? "";
+    if (root.http !== undefined && plan.pipelines.some((other) => other.name === name)) {
+      const message = `two pipelines are called "${name}"`;
+      complain(report, "E_DUPLICATE_NAME", [...at, "name"], message, "routes name pipelines: rename one");
+    }
+    const steps: number[] = [];
+    for (const [j, process] of (pipeline?.processes ?? []).entries()) {
+      if (process?.name === undefined) continue;
+      const index = definitions.findIndex((definition) => definition.name === process.name);
+      const path = [...at, "processes", j];
+      if (index === -1) {
+        const names = definitions.map((definition) => definition.name);
+        const message = `no process is called "${process.name}"`;
+        complain(report, "E_REFERENCE", [...path, "name"], message, suggest(process.name, names));
+        continue;
+      }
+      if ((process.retryStrategy?.numRetries ?? 0) > 0) {
+        const message = "retries of a process are not there yet and have no effect";
+        complain(report, "W_NOT_YET", [...path, "retryStrategy"], message, "a tee's own queue does retry");
+      }
+      steps.push(index);
+    }
+    plan.pipelines.push({ name, steps });
+  }
+}
+
+function spreadFaults(http: ConfigOf<typeof HTTP_FIELDS>, context: CheckContext): void {
+  for (const [i, route] of http.routes.entries()) {
+    for (const direction of ["request", "response"] as const) {
+      // `onFault` is still as the user wrote it here, and in its one form afterwards.
+      const section = route[direction] as { onFault?: unknown } | undefined;
+      if (section === undefined) continue;
+      section.onFault = spreadOnFault(section.onFault, ["http", "routes", i, direction, "onFault"], context);
+    }
+  }
+}
+
+function complainOfUnused(plan: Plan, definitions: readonly Definition[], report: Report): void {
+  const used = new Set(plan.pipelines.flatMap((pipeline) => pipeline.steps));
+  for (const index of [...used]) for (const other of plan.steps[index]?.uses ?? []) used.add(other);
+  for (const [i, definition] of definitions.entries()) {
+    if (used.has(i)) continue;
+    complain(report, "W_UNUSED", definition.at, `no pipeline uses "${definition.name}"`, "");
+  }
+}
