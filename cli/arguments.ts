@@ -1,0 +1,39 @@
+/** Reading a verb's arguments: `--name value`, `--name=value`, `--flag`, and the rest. */
+import { parseArgs } from "node:util";
+import { Ending, Exit } from "./exit.ts";
+
+type Option = { type: "string" | "boolean" };
+export type Options = { readonly [name: string]: Option };
+export type Arguments = { values: { [name: string]: string | boolean | undefined }; positionals: string[] };
+
+/** Throws an Ending with the sentence that says what is wrong. */
+export function readArguments(verb: string, args: readonly string[], options: Options, positionals: boolean): Arguments {
+  try {
+    const parsed = parseArgs({ args: [...args], options, allowPositionals: positionals, strict: true });
+    return { values: parsed.values as Arguments["values"], positionals: parsed.positionals };
+  } catch (error) {
+    // parseArgs throws nothing but complaints about the arguments
+    const first = (error as Error).message.split(". ")[0];
+    throw new Ending(Exit.usage, `binge ${verb}: ${first}; see binge --help`);
+  }
+}
+
+export function requiredString(verb: string, args: Arguments, name: string): string {
+  const value = args.values[name];
+  if (typeof value === "string" && value !== "") return value;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is missing; see binge --help`);
+}
+
+export function optionalString(args: Arguments, name: string): string | undefined {
+  const value = args.values[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** A TCP port, 0 to 65535. */
+export function port(verb: string, args: Arguments, name: string, fallback: number): number {
+  const text = optionalString(args, name);
+  if (text === undefined) return fallback;
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0 && number <= 65_535 && text !== "") return number;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a port from 0 to 65535, not "${text}"`);
+}

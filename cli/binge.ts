@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/** The `binge` command: one file per verb. */
+import { readFileSync } from "node:fs";
+import { ENVOY_HELP, envoy } from "./envoy.ts";
+import { Ending, Exit } from "./exit.ts";
+import { EXTPROC_HELP, extproc } from "./extproc.ts";
+import { LINT_HELP, lint } from "./lint.ts";
+
+type Verb = (args: readonly string[]) => Promise<number>;
+const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, lint };
+
+const HELP = `binge: small event pipelines where the traffic already is
+
+${[EXTPROC_HELP, ENVOY_HELP, LINT_HELP].join("\n\n")}
+
+binge --help, binge --version
+
+Exit codes: 0 ok, 1 findings, 2 usage, 69 a needed program or system is missing, 70 our own bug, 78 bad configuration.
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === "--version") return print(`binge ${version()}\n`);
+  if (name === "--help" || name === "help" || rest.includes("--help")) return print(HELP);
+  const verb = name === undefined || !Object.hasOwn(VERBS, name) ? undefined : VERBS[name];
+  if (verb !== undefined) return verb(rest);
+  const verbs = Object.keys(VERBS).join(", ");
+  const found = name === undefined ? "no verb is given" : `there is no verb "${name}"`;
+  throw new Ending(Exit.usage, `binge: ${found}; the verbs are ${verbs}; see binge --help`);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return Exit.ok;
+}
+
+// Beside cli/ in the checkout and in the package.
+function version(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    if (error instanceof Ending) {
+      if (error.message !== "") process.stderr.write(`${error.message}\n`);
+      process.exitCode = error.code;
+      return;
+    }
+    process.stderr.write(`binge: a bug of ours: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = Exit.bug;
+  },
+);

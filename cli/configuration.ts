@@ -1,0 +1,34 @@
+/** Reading a configuration file for a verb: every complaint on stderr, the plan or an end. */
+import { readFileSync } from "node:fs";
+import { type Loaded, loadConfig } from "../engine/config/load.ts";
+import { printDiagnostics } from "../engine/config/print.ts";
+import type { Plan } from "../engine/core/plan.ts";
+import { re2Regexps } from "../engine/runtime/regexps.ts";
+import { findSystem } from "../engine/systems/registry.ts";
+import { Ending, Exit } from "./exit.ts";
+
+export type Configuration = Loaded & { plan: Plan };
+
+/** Reads and checks; opens nothing. Throws an Ending when the file cannot be read. */
+export function readConfiguration(file: string): Loaded {
+  return loadConfig(readText(file), { file, regexps: re2Regexps(), systemForm: findSystem });
+}
+
+/** The plan of a file that is right; otherwise its complaints and exit 78. */
+export function requireConfiguration(file: string, write: (text: string) => void): Configuration {
+  const loaded = readConfiguration(file);
+  if (loaded.diagnostics.length > 0) write(`${printDiagnostics(loaded.diagnostics, loaded.document, {})}\n`);
+  const plan = loaded.plan;
+  if (plan === undefined) throw new Ending(Exit.config, "");
+  return { ...loaded, plan };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    const why = code === "ENOENT" ? "there is no such file" : code;
+    throw new Ending(Exit.config, `${file}: cannot read the configuration: ${why}`);
+  }
+}

@@ -1,0 +1,38 @@
+/** `binge envoy`: the Envoy configuration that a file's routes need, complete or as parts to paste. */
+import { envoyBootstrap } from "../envoy/bootstrap.ts";
+import { envoyFilterOnly } from "../envoy/filter-only.ts";
+import { optionalString, port, readArguments, requiredString } from "./arguments.ts";
+import { requireConfiguration } from "./configuration.ts";
+import { Exit } from "./exit.ts";
+
+export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream ADDR] [--port N] [--admin-port N] [--filter-only]
+  Prints an Envoy bootstrap for the routes of FILE.
+  --listen ADDR    where the ext_proc server listens (127.0.0.1:50051 or unix:/path)
+  --upstream ADDR  where the traffic goes (127.0.0.1:8080)
+  --port N         Envoy's own port (10000)
+  --filter-only    only what to paste into a configuration of your own`;
+
+export async function envoy(args: readonly string[]): Promise<number> {
+  const parsed = readArguments("envoy", args, OPTIONS, false);
+  const file = requiredString("envoy", parsed, "config");
+  const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
+  const options = {
+    listen: optionalString(parsed, "listen") ?? "127.0.0.1:50051",
+    upstream: optionalString(parsed, "upstream") ?? "127.0.0.1:8080",
+    port: port("envoy", parsed, "port", 10_000),
+    adminPort: port("envoy", parsed, "admin-port", 9901),
+  };
+  const routes = configuration.plan.routes ?? [];
+  const generate = parsed.values["filter-only"] === true ? envoyFilterOnly : envoyBootstrap;
+  process.stdout.write(generate(routes, options));
+  return Exit.ok;
+}
+
+const OPTIONS = {
+  config: { type: "string" },
+  listen: { type: "string" },
+  upstream: { type: "string" },
+  port: { type: "string" },
+  "admin-port": { type: "string" },
+  "filter-only": { type: "boolean" },
+} as const;

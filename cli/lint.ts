@@ -1,0 +1,54 @@
+/** `binge lint FILE…`: every complaint about configurations, and what their routes do when something goes wrong. */
+import { printDiagnostics } from "../engine/config/print.ts";
+import { FAULT_REASONS } from "../engine/core/outcome.ts";
+import type { Plan } from "../engine/core/plan.ts";
+import type { SectionPlan } from "../engine/core/routes/route.ts";
+import { readArguments } from "./arguments.ts";
+import { readConfiguration } from "./configuration.ts";
+import { Ending, Exit } from "./exit.ts";
+
+export const LINT_HELP = `binge lint FILE…
+  Checks configurations: every finding with its place and remedy, and the fault policy of every route.
+  Opens nothing and resolves no secret. Exit 0 when nothing is wrong, 1 with findings.`;
+
+export async function lint(args: readonly string[]): Promise<number> {
+  const { positionals } = readArguments("lint", args, {}, true);
+  if (positionals.length === 0) throw new Ending(Exit.usage, "binge lint: name at least one file; see binge --help");
+  let wrong = false;
+  for (const file of positionals) {
+    const loaded = readConfiguration(file);
+    if (loaded.diagnostics.length > 0) {
+      process.stdout.write(`${printDiagnostics(loaded.diagnostics, loaded.document, {})}\n`);
+    }
+    if (loaded.plan === undefined) wrong = true;
+    else process.stdout.write(describe(file, loaded.plan));
+  }
+  return wrong ? Exit.findings : Exit.ok;
+}
+
+function describe(file: string, plan: Plan): string {
+  const routes = plan.routes ?? [];
+  const counts = [
+    count(plan.pipelines.length, "pipeline"),
+    count(plan.steps.length, "process", "processes"),
+    count(plan.targets.length, "system"),
+    count(routes.length, "route"),
+  ];
+  let text = `${file}: ok, ${counts.join(", ")}\n`;
+  for (const route of routes) {
+    for (const section of [route.request, route.response]) {
+      if (section !== undefined) text += `  ${route.name} ${section.direction}: ${describePolicy(section)}\n`;
+    }
+  }
+  if (plan.routes === undefined) text += '  nothing is bound to traffic: add an "http" section\n';
+  return text;
+}
+
+function describePolicy(section: SectionPlan): string {
+  const faults = FAULT_REASONS.map((reason) => `${reason} ${section.onFault[reason]?.status ?? "pass"}`);
+  return faults.join(", ");
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
