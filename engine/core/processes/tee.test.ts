@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import { newRunContext, type RunContext } from "../context.ts";
+import type { ConfigOf } from "../definition.ts";
+import { newEvent } from "../event/event.ts";
+import { type JsonObject, setOwn } from "../event/json.ts";
+import { parseText } from "../event/parse.ts";
+import { Outcome } from "../outcome.ts";
+import { link, runPipelines } from "../pipeline.ts";
+import { testCompiler, testPorts } from "../testing.ts";
+import { compileAnnotator } from "./annotator.ts";
+import { compileTee } from "./tee.ts";
+import { compileTransformer } from "./transformer.ts";
+
+type TeeConfig = Parameters<typeof compileTee>[0];
+const none: TeeConfig = {
+  name: "t",
+  outputConnectorRef: "archive",
+  condition: undefined,
+  additionalBody: undefined,
+  transformerRef: undefined,
+  include: undefined,
+};
+
+function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }') {
+  const compiler = testCompiler();
+  compiler.findTransformer = (name) => (name === "shape" ? 1 : -1);
+  const plan = compiler.plan;
+  plan.steps.push(compileTee({ ...none, ...config }, compiler, []));
+  const spec = { sourceField: "n", targetField: "only.n", transformation: { transformationType: 2 } };
+  plan.steps.push(compileTransformer({ name: "shape", forwardInputFields: false, specs: [spec] } as ConfigOf<never>, compiler, []));
+  const note = { fieldKey: "after", value: "x", condition: undefined };
+  plan.steps.push(compileAnnotator({ name: "a", annotations: [note], onExists: undefined }, compiler, []));
+  plan.pipelines.push({ name: "p", steps: [0, 2] });
+  expect(compiler.report.diagnostics).toEqual([]);
+  const ports = testPorts();
+  const value = parseText(text, 0, text.length, 9).value as JsonObject;
+  const context: RunContext = newRunContext(newEvent(value, text, 0, text.length), ports);
+  return { ports, context, run: () => runPipelines(link(plan, ports).pipelines, context, 0) };
+}
+
+describe("what a tee sends", () => {
+  test("is the very text of an event that nobody changed", () => {
+    const { ports, run } = setUp({});
+    expect(run()).toBe(Outcome.next);
+    expect(ports.sent[0]).toMatchObject({ id: "id-1", payload: '{ "n": 12.50 }', target: { name: "archive" } });
+  });
+
+  test("is what its transformer makes, while the event goes on as it was", () => {
+    const { ports, context, run } = setUp({ transformerRef: "shape" });
+    run();
+    expect(ports.sent[0]?.payload).toBe('{"only":{"n":12.50}}');
+    expect(Object.keys(context.event.value)).toEqual(["n", "after"]);
+  });
+
+  test("has the additional body merged in, and only the copy", () => {
+    const { ports, context, run } = setUp({ additionalBody: { by: "agglo", tags: ["x"] } }, '{"tags":["a"]}');
+    run();
+    expect(ports.sent[0]?.payload).toBe('{"tags":["a","x"],"by":"agglo"}');
+    expect(context.event.value).toEqual({ tags: ["a"], after: "x" });
+  });
+
+  test("cannot be merged where a scalar stands already", () => {
+    const { context, run } = setUp({ additionalBody: { a: { b: 2 } } }, '{"a":{"b":1}}');
+    expect(run()).toBe(Outcome.fault);
+    expect(context.faultDetail).toBe('additionalBody: key conflict at "a.b"');
+  });
+
+  test("holds reserved keys only where they are asked for", () => {
+    const { ports, context, run } = setUp({ include: ["internal:http", "internal:missing"] }, '{"internal:http":"plain"}');
+    setOwn(context.event.side, "internal:http", { path: "/x" });
+    run();
+    expect(JSON.parse(ports.sent[0]?.payload ?? "")).toEqual({ "internal:http": { path: "/x" } });
+  });
+
+  test("holds them all in hosts without a proxy, as the original does", () => {
+    const { ports, context, run } = setUp({});
+    context.reservedInPayload = true;
+    run();
+    expect(JSON.parse(ports.sent[0]?.payload ?? "")).toEqual({ n: 12.5, "internal:name": "p" });
+  });
+});
+
+test("the event gains a record of each copy, beside the body", () => {
+  const { context, run } = setUp({});
+  run();
+  const entry = { uuid: "id-1", outputType: "object", connectionString: "mem:archive" };
+  expect(context.event.side["internal:tee:output"]).toEqual([entry]);
+});
+
+describe("where a tee waits for its target", () => {
+  test("the pipeline goes on when the copy has arrived, with the reply on record", async () => {
+    const { ports, context, run } = setUp({});
+    ports.tees.waits = true;
+    ports.tees.deliver = () => Promise.resolve({ error: "", response: '{"ok":true}' });
+    expect(await run()).toBe(Outcome.next);
+    expect(context.event.value["after"]).toBe("x");
+    expect(context.event.side["internal:tee:output"]).toMatchObject([{ response: { ok: true } }]);
+  });
+
+  test("an error of the target is a fault of the pipeline", async () => {
+    const { ports, context, run } = setUp({});
+    ports.tees.waits = true;
+    ports.tees.deliver = () => Promise.resolve({ error: "error status 500", response: "" });
+    expect(await run()).toBe(Outcome.fault);
+    expect(context.faultDetail).toBe("error status 500");
+    expect(context.event.value["after"]).toBeUndefined();
+  });
+});
