@@ -1,0 +1,231 @@
+import { describe, expect, test } from "vitest";
+import {
+  BodyMode,
+  type ContinueAnswer,
+  HeaderMode,
+  IMMEDIATE_RESPONSE,
+  immediateAnswer,
+  Kind,
+  type PhaseKind,
+  type ProcessingRequest,
+  type ProcessingResponse,
+  type ProtocolConfig,
+} from "../messages/messages.ts";
+import type { Call } from "../transport.ts";
+import { type Decision, Exchange, newDecision, type Treatment } from "./exchange.ts";
+
+const buffered: ProtocolConfig = {
+  requestBodyMode: BodyMode.BUFFERED,
+  responseBodyMode: BodyMode.BUFFERED,
+  sendBodyWithoutWaitingForHeaderResponse: false,
+};
+
+function message(kind: Kind, more: Partial<ProcessingRequest> = {}): ProcessingRequest {
+  return {
+    kind,
+    headers: [],
+    body: new Uint8Array(0),
+    endOfStream: false,
+    observabilityMode: false,
+    protocolConfig: undefined,
+    attributes: undefined,
+    ...more,
+  };
+}
+
+type Script = { headers?: Decision; body?: Decision | Promise<Decision> };
+
+function setUp(script: { request?: Script; response?: Script }) {
+  const sent: ProcessingResponse[] = [];
+  const ends: string[] = [];
+  const asked: string[] = [];
+  const call: Call = {
+    send: (answer) => sent.push(answer),
+    end: () => ends.push("end"),
+    fail: (code) => ends.push(`fail ${code}`),
+  };
+  const treatment: Treatment = {
+    recvHeaders: (direction, _headers, endOfStream, bodyMode) => {
+      asked.push(`${direction} headers ${endOfStream} ${bodyMode}`);
+      return script[direction]?.headers ?? newDecision("readBody");
+    },
+    recvBody: (direction, body) => {
+      asked.push(`${direction} body ${Buffer.from(body).toString()}`);
+      return script[direction]?.body ?? newDecision("pass");
+    },
+    closed: () => asked.push("closed"),
+  };
+  return { exchange: new Exchange(call, treatment), sent, ends, asked };
+}
+
+function replacing(text: string): Decision {
+  const decision = newDecision("replace");
+  decision.body = Buffer.from(text);
+  return decision;
+}
+
+function refusing(): Decision {
+  const decision = newDecision("reply");
+  decision.reply = immediateAnswer(422, [], Buffer.from("no"), "agglo");
+  return decision;
+}
+
+const first = (more: Partial<ProcessingRequest> = {}) =>
+  message(Kind.requestHeaders, { protocolConfig: buffered, headers: [":method", "POST", "content-length", "5"], ...more });
+
+describe("each message is answered once, in its own arm", () => {
+  test("all six", () => {
+    const { exchange, sent } = setUp({});
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody));
+    exchange.recv(message(Kind.requestTrailers));
+    exchange.recv(message(Kind.responseHeaders));
+    exchange.recv(message(Kind.responseBody));
+    exchange.recv(message(Kind.responseTrailers));
+    expect(sent.map((answer) => answer.kind)).toEqual([2, 4, 6, 3, 5, 7]);
+  });
+
+  test("a message of an unknown kind is not", () => {
+    const { exchange, sent } = setUp({});
+    exchange.recv(message(Kind.none));
+    expect(sent).toEqual([]);
+  });
+
+  test("nothing is in observability mode, for Envoy reads nothing there", () => {
+    const { exchange, sent } = setUp({});
+    exchange.recv(first({ observabilityMode: true, protocolConfig: undefined }));
+    expect(sent).toEqual([]);
+  });
+});
+
+describe("content-length agrees with the body (facts 2.1)", () => {
+  test("a new body brings its own length where there was one", () => {
+    const { exchange, sent } = setUp({ request: { body: replacing("longer body") } });
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody, { body: Buffer.from("short"), endOfStream: true }));
+    const answer = sent[1] as ContinueAnswer;
+    expect(Buffer.from(answer.body ?? []).toString()).toBe("longer body");
+    expect(answer.setHeaders).toEqual([{ name: "content-length", value: "11", append: false }]);
+    expect(answer.removeHeaders).toEqual([]);
+  });
+
+  test("and none where there was none", () => {
+    const { exchange, sent } = setUp({ request: { body: replacing("x") } });
+    exchange.recv(first({ headers: [":method", "POST", "transfer-encoding", "chunked"] }));
+    exchange.recv(message(Kind.requestBody));
+    expect((sent[1] as ContinueAnswer).setHeaders).toEqual([]);
+  });
+
+  test("a body that stays is not sent back, nor its length touched", () => {
+    const { exchange, sent } = setUp({});
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody, { body: Buffer.from("short") }));
+    expect(sent[1]).toMatchObject({ body: undefined, setHeaders: [], removeHeaders: [] });
+  });
+
+  test("a response with a new body loses what described the old one", () => {
+    const { exchange, sent } = setUp({ response: { body: replacing("x") } });
+    exchange.recv(message(Kind.responseHeaders, { protocolConfig: buffered, headers: ["etag", '"1"'] }));
+    exchange.recv(message(Kind.responseBody, { body: Buffer.from("short") }));
+    expect((sent[1] as ContinueAnswer).removeHeaders).toContain("etag");
+  });
+});
+
+describe("a body nobody reads", () => {
+  test("is not even sent: its mode is lowered, the other direction's is named", () => {
+    const { exchange, sent } = setUp({ request: { headers: newDecision("pass") } });
+    exchange.recv(first());
+    expect((sent[0] as ContinueAnswer).modeOverride).toMatchObject({
+      requestBodyMode: BodyMode.NONE,
+      responseBodyMode: BodyMode.BUFFERED,
+      requestHeaderMode: HeaderMode.DEFAULT,
+    });
+  });
+
+  test("needs no override where there is none to come", () => {
+    const { exchange, sent } = setUp({ request: { headers: newDecision("pass") } });
+    exchange.recv(first({ endOfStream: true }));
+    expect((sent[0] as ContinueAnswer).modeOverride).toBeUndefined();
+  });
+
+  test.each([
+    ["STREAMED", BodyMode.STREAMED, { streamed: false, body: undefined }],
+    ["FULL_DUPLEX_STREAMED", BodyMode.FULL_DUPLEX_STREAMED, { streamed: true, endOfStream: true }],
+  ] as const)("goes on chunk by chunk under %s", (_name, mode, expected) => {
+    const { exchange, sent, asked } = setUp({ request: { headers: newDecision("pass") } });
+    exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
+    exchange.recv(message(Kind.requestBody, { body: Buffer.from("chunk"), endOfStream: true }));
+    expect(sent[1]).toMatchObject(expected);
+    expect(asked).toEqual([`request headers false ${mode}`]);
+  });
+});
+
+describe("a reply", () => {
+  test("ends the exchange: what comes afterwards is not answered", () => {
+    const { exchange, sent } = setUp({ request: { body: refusing() } });
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody));
+    exchange.recv(message(Kind.responseHeaders));
+    expect(sent.map((answer) => answer.kind)).toEqual([2, IMMEDIATE_RESPONSE]);
+  });
+});
+
+describe("a decision that takes time", () => {
+  test("holds later messages back until it is there, in order", async () => {
+    let settle: (decision: Decision) => void = () => {};
+    const pending = new Promise<Decision>((resolve) => {
+      settle = resolve;
+    });
+    const { exchange, sent, ends } = setUp({ request: { body: pending } });
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody));
+    exchange.recv(message(Kind.responseHeaders, { endOfStream: true }));
+    exchange.recvEnd();
+    expect(sent).toHaveLength(1);
+    settle(replacing("x"));
+    await pending;
+    await Promise.resolve();
+    expect(sent.map((answer) => answer.kind)).toEqual([2, 4, 3] satisfies PhaseKind[]);
+    expect(ends).toEqual(["end"]);
+  });
+
+  test("is dropped when the call is gone", async () => {
+    const pending = Promise.resolve(replacing("x"));
+    const { exchange, sent, asked } = setUp({ request: { body: pending } });
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody));
+    exchange.closed();
+    await pending;
+    await Promise.resolve();
+    expect(sent).toHaveLength(1);
+    expect(asked.at(-1)).toBe("closed");
+  });
+
+  test("and fails is our own bug: the call fails, it does not hang", async () => {
+    const pending = Promise.reject(new Error("bug"));
+    const { exchange, ends } = setUp({ request: { body: pending } });
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody));
+    await pending.catch(() => {});
+    await Promise.resolve();
+    expect(ends).toEqual(["fail 13"]);
+  });
+});
+
+describe("a peer that breaks the protocol loses this call", () => {
+  test.each([
+    ["headers twice", [first(), first()]],
+    ["a second whole body", [first(), message(Kind.requestBody), message(Kind.requestBody)]],
+  ])("%s", (_title, messages) => {
+    const { exchange, ends } = setUp({});
+    for (const each of messages) exchange.recv(each);
+    expect(ends).toEqual(["fail 3"]);
+  });
+});
+
+test("a half-close is answered with the end", () => {
+  const { exchange, ends } = setUp({});
+  exchange.recv(first());
+  exchange.recvEnd();
+  expect(ends).toEqual(["end"]);
+});

@@ -1,0 +1,29 @@
+/** Content types (RFC 9110 section 8.3): which ones a section takes. */
+
+/** True when the media type of a content-type header is one of `types`; `application/*+json` matches by suffix. */
+export function acceptsMedia(types: readonly string[], contentType: string): boolean {
+  const media = (contentType.split(";")[0] as string).trim().toLowerCase();
+  for (const type of types) {
+    if (type === media) return true;
+    const star = type.indexOf("*");
+    if (star === -1) continue;
+    const fits = media.startsWith(type.slice(0, star)) && media.endsWith(type.slice(star + 1));
+    if (fits && media.length >= type.length) return true;
+  }
+  return false;
+}
+
+/**
+ * False when the header names another charset than UTF-8 (or its subset ASCII). JSON is UTF-8 (RFC 8259 section 8.1); an
+ * upstream that obeys `charset=utf-7` would read something else than the rules did.
+ */
+export function isUtf8Charset(contentType: string): boolean {
+  const parameters = contentType.split(";").slice(1);
+  for (const parameter of parameters) {
+    const [name, value] = parameter.split("=");
+    if ((name as string).trim().toLowerCase() !== "charset") continue;
+    const charset = (value ?? "").trim().replace(/^"|"$/g, "").toLowerCase();
+    if (charset !== "utf-8" && charset !== "utf8" && charset !== "us-ascii") return false;
+  }
+  return true;
+}
