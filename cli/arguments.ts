@@ -7,7 +7,12 @@ export type Options = { readonly [name: string]: Option };
 export type Arguments = { values: { [name: string]: string | boolean | undefined }; positionals: string[] };
 
 /** Throws an Ending with the sentence that says what is wrong. */
-export function readArguments(verb: string, args: readonly string[], options: Options, positionals: boolean): Arguments {
+export function readArguments(
+  verb: string,
+  args: readonly string[],
+  options: Options,
+  positionals: boolean,
+): Arguments {
   try {
     const parsed = parseArgs({ args: [...args], options, allowPositionals: positionals, strict: true });
     return { values: parsed.values as Arguments["values"], positionals: parsed.positionals };

@@ -15,7 +15,11 @@ export async function startAdmin(address: string, runtime: Runtime): Promise<Adm
     if (path === "/metrics") return answer(response, 200, metrics(runtime));
     answer(response, 404, "there are /livez, /readyz and /metrics\n");
   });
-  const listener = await listen(address, (socket) => server.emit("connection", socket), () => {});
+  const listener = await listen(
+    address,
+    (socket) => server.emit("connection", socket),
+    () => {},
+  );
   return {
     address: boundAddress(address, listener),
     setReady(value) {

@@ -1,15 +1,23 @@
 /** exchange x routes x runtime: finds the route of an exchange, and makes of its sections' verdicts the decisions. */
-import { replyBody } from "../engine/core/routes/reply.ts";
+
 import type { FaultReason } from "../engine/core/outcome.ts";
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
 import { ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
-import { faulted, type LinkedRoute, type LinkedSection, passed, treat, type Verdict } from "../engine/core/routes/section.ts";
+import { replyBody } from "../engine/core/routes/reply.ts";
+import {
+  faulted,
+  type LinkedRoute,
+  type LinkedSection,
+  passed,
+  treat,
+  type Verdict,
+} from "../engine/core/routes/section.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
-import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
 import { type Decision, type Direction, Exchange, newDecision, type Treatment } from "./exchange/exchange.ts";
 import { headerValue } from "./exchange/headers.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
+import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
 import { BodyMode, type HeaderSet, immediateAnswer } from "./messages/messages.ts";
 import type { Accept } from "./transport.ts";
 

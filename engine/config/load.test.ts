@@ -52,7 +52,8 @@ for (const { definition } of processes) {
       const linked = link(plan, ports);
       const outcome = runPipelines(linked.pipelines, context, 0);
       // A stop ends its pipeline, not the run.
-      const expected = example.outcome === undefined || example.outcome === "stop" ? Outcome.next : outcomes[example.outcome];
+      const expected =
+        example.outcome === undefined || example.outcome === "stop" ? Outcome.next : outcomes[example.outcome];
       expect(outcome).toBe(expected);
       expect(context.event.value).toEqual(example.output);
     });
@@ -119,12 +120,35 @@ describe("every complaint at once, each with its place and remedy", () => {
     ["two forms of a filter", withProcess("filter", { name: "f", regex: "a", condition: {} }), "E_ONE_OF"],
     ["a filter without its condition", withProcess("filter", { name: "f", reject: { status: 400 } }), "E_ONE_OF"],
     ["a rule that does nothing", withProcess("redactor", { name: "r", rules: [{ paths: ["a"] }] }), "E_MISSING_FIELD"],
-    ["a rule that does two things", withProcess("redactor", { name: "r", rules: [{ paths: ["a"], drop: true, replace: 1 }] }), "E_ONE_OF"],
-    ["a literal secret", withProcess("redactor", { name: "r", rules: [{ paths: ["a"], hmac: { key: "hunter2" } }] }), "E_SECRET"],
+    [
+      "a rule that does two things",
+      withProcess("redactor", { name: "r", rules: [{ paths: ["a"], drop: true, replace: 1 }] }),
+      "E_ONE_OF",
+    ],
+    [
+      "a literal secret",
+      withProcess("redactor", { name: "r", rules: [{ paths: ["a"], hmac: { key: "hunter2" } }] }),
+      "E_SECRET",
+    ],
     ["a bad pattern", withProcess("filter", { name: "f", regex: "(" }), "E_PATTERN"],
-    ["the host's key", withProcess("annotator", { name: "a", annotations: [{ fieldKey: "internal:http", value: "x" }] }), "E_PATH"],
-    ["a bad header", withProcess("filter", { name: "f", condition: {}, reject: { headers: { "x-a": "b\nc" } } }), "E_HEADER"],
-    ["a fold", withProcess("transformer", { name: "t", specs: [{ transformation: { transformationType: "TransformLeftFold" } }] }), "E_NOT_YET"],
+    [
+      "the host's key",
+      withProcess("annotator", { name: "a", annotations: [{ fieldKey: "internal:http", value: "x" }] }),
+      "E_PATH",
+    ],
+    [
+      "a bad header",
+      withProcess("filter", { name: "f", condition: {}, reject: { headers: { "x-a": "b\nc" } } }),
+      "E_HEADER",
+    ],
+    [
+      "a fold",
+      withProcess("transformer", {
+        name: "t",
+        specs: [{ transformation: { transformationType: "TransformLeftFold" } }],
+      }),
+      "E_NOT_YET",
+    ],
   ];
   test.each(wrong)("%s", (_title, config, code) => {
     const loaded = load(config);
@@ -144,20 +168,45 @@ describe("the http section", () => {
   test("a section that changes refuses faults by default, a response's content type aside", () => {
     const { plan } = load(http({ request: { pipelines: ["p"] }, response: { pipelines: ["p"] } }));
     const status = (section: "request" | "response") =>
-      Object.entries(plan?.routes?.[0]?.[section]?.onFault ?? {}).map(([reason, reply]) => `${reason} ${reply?.status}`);
-    expect(status("request")).toEqual(["contentType 415", "unparsable 400", "ambiguous 400", "tooLarge 413", "timeout 504", "overload 503", "error 500"]);
-    expect(status("response")).toEqual(["contentType undefined", "unparsable 502", "ambiguous 502", "tooLarge 502", "timeout 504", "overload 503", "error 502"]);
+      Object.entries(plan?.routes?.[0]?.[section]?.onFault ?? {}).map(
+        ([reason, reply]) => `${reason} ${reply?.status}`,
+      );
+    expect(status("request")).toEqual([
+      "contentType 415",
+      "unparsable 400",
+      "ambiguous 400",
+      "tooLarge 413",
+      "timeout 504",
+      "overload 503",
+      "error 500",
+    ]);
+    expect(status("response")).toEqual([
+      "contentType undefined",
+      "unparsable 502",
+      "ambiguous 502",
+      "tooLarge 502",
+      "timeout 504",
+      "overload 503",
+      "error 502",
+    ]);
   });
 
   test("a section that only mirrors lets everything pass", () => {
-    const config = { ...withProcess("tee", { name: "t", outputConnectorRef: "archive" }), http: { version: 1, routes: [{ name: "x", request: { pipelines: ["p"] } }] } };
-    expect(Object.values(load(config).plan?.routes?.[0]?.request?.onFault ?? { none: 0 }).every((reply) => reply === null)).toBe(true);
+    const config = {
+      ...withProcess("tee", { name: "t", outputConnectorRef: "archive" }),
+      http: { version: 1, routes: [{ name: "x", request: { pipelines: ["p"] } }] },
+    };
+    expect(
+      Object.values(load(config).plan?.routes?.[0]?.request?.onFault ?? { none: 0 }).every((reply) => reply === null),
+    ).toBe(true);
   });
 
   test("onFault is one policy for all, or one per reason", () => {
     const all = load(http({ request: { pipelines: ["p"], onFault: "pass" } })).plan;
     expect(all?.routes?.[0]?.request?.onFault.error).toBeNull();
-    const some = load(http({ request: { pipelines: ["p"], onFault: { unparsable: "pass", error: { reject: { status: 503 } } } } })).plan;
+    const some = load(
+      http({ request: { pipelines: ["p"], onFault: { unparsable: "pass", error: { reject: { status: 503 } } } } }),
+    ).plan;
     expect(some?.routes?.[0]?.request?.onFault.unparsable).toBeNull();
     expect(some?.routes?.[0]?.request?.onFault.error?.status).toBe(503);
     expect(some?.routes?.[0]?.request?.onFault.tooLarge?.status).toBe(413);

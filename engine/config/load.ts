@@ -155,7 +155,8 @@ function readDefinitions(root: RootConfig, report: Report): Definition[] {
 
 function compileDefinition(definition: Definition, compiler: Compiler): Step {
   const process = findProcess(definition.key);
-  if (process === undefined || !isClean(compiler.report, definition.at)) return newStep(definition.key, definition.name);
+  if (process === undefined || !isClean(compiler.report, definition.at))
+    return newStep(definition.key, definition.name);
   compiler.reads = [];
   // The grammar has checked the configuration against this process's own fields.
   const step = process.compile(definition.config as never, compiler, definition.at);

@@ -71,7 +71,11 @@ function refusing(): Decision {
 }
 
 const first = (more: Partial<ProcessingRequest> = {}) =>
-  message(Kind.requestHeaders, { protocolConfig: buffered, headers: [":method", "POST", "content-length", "5"], ...more });
+  message(Kind.requestHeaders, {
+    protocolConfig: buffered,
+    headers: [":method", "POST", "content-length", "5"],
+    ...more,
+  });
 
 describe("each message is answered once, in its own arm", () => {
   test("all six", () => {

@@ -12,10 +12,18 @@ import { BINARY_OPERATORS, COMPARATOR_OPERATORS, LOGICAL_OPERATORS, UNARY_OPERAT
 const variable = (name: string): OperandConfig => ({ variable: { name } });
 const literal = (text: string): OperandConfig => ({ literal: text });
 const numeric = (number: number): OperandConfig => ({ numeric: number });
-const comparator = (lhs: OperandConfig, op: keyof typeof COMPARATOR_OPERATORS, rhs: OperandConfig): ExpressionConfig => ({
+const comparator = (
+  lhs: OperandConfig,
+  op: keyof typeof COMPARATOR_OPERATORS,
+  rhs: OperandConfig,
+): ExpressionConfig => ({
   comparator: { lhs, rhs, op: COMPARATOR_OPERATORS[op] },
 });
-const logical = (lhs: ExpressionConfig, op: keyof typeof LOGICAL_OPERATORS, rhs: ExpressionConfig): ExpressionConfig => ({
+const logical = (
+  lhs: ExpressionConfig,
+  op: keyof typeof LOGICAL_OPERATORS,
+  rhs: ExpressionConfig,
+): ExpressionConfig => ({
   logical: { lhs: { expression: lhs }, rhs: { expression: rhs }, op: LOGICAL_OPERATORS[op] },
 });
 const binary = (lhs: OperandConfig, op: keyof typeof BINARY_OPERATORS, rhs: OperandConfig): OperandConfig => ({
@@ -44,20 +52,54 @@ describe("a condition", () => {
     ["null is not a value", comparator(variable("a"), "NotEqual", literal("x")), { a: null }, Truth.yes],
     ["precision is kept (B6)", comparator(variable("f"), "Equal", numeric(1.23456)), { f: 1.23456 }, Truth.yes],
     ["tiny numbers are no zero (B6)", comparator(variable("f"), "GreaterThan", numeric(0.00001)), { f: 0 }, Truth.no],
-    ["literals are verbatim (B7)", comparator(variable("a"), "Equal", literal('x" || "a" == "a')), { a: "y" }, Truth.no],
-    ["a date stays text (B8)", comparator(variable("d"), "Equal", literal("2020-01-01")), { d: "2020-01-01" }, Truth.yes],
+    [
+      "literals are verbatim (B7)",
+      comparator(variable("a"), "Equal", literal('x" || "a" == "a')),
+      { a: "y" },
+      Truth.no,
+    ],
+    [
+      "a date stays text (B8)",
+      comparator(variable("d"), "Equal", literal("2020-01-01")),
+      { d: "2020-01-01" },
+      Truth.yes,
+    ],
     ["strings by bytes", comparator(variable("a"), "LessThan", literal("\u{1f600}")), { a: "\uffff" }, Truth.yes],
-    ["text and number cannot be ordered", comparator(variable("a"), "GreaterThan", numeric(1)), { a: "2" }, Truth.error],
+    [
+      "text and number cannot be ordered",
+      comparator(variable("a"), "GreaterThan", numeric(1)),
+      { a: "2" },
+      Truth.error,
+    ],
     ["null cannot be ordered", comparator(variable("a"), "LessThan", numeric(1)), { a: null }, Truth.error],
-    ["a pattern is searched anywhere", comparator(variable("a"), "RegexMatch", literal("b+")), { a: "abbc" }, Truth.yes],
+    [
+      "a pattern is searched anywhere",
+      comparator(variable("a"), "RegexMatch", literal("b+")),
+      { a: "abbc" },
+      Truth.yes,
+    ],
     ["a pattern needs text", comparator(variable("a"), "RegexNotMatch", literal("b")), { a: 1 }, Truth.error],
-    ["a pattern from the event", comparator(variable("a"), "RegexMatch", variable("p")), { a: "abc", p: "^a" }, Truth.yes],
-    ["dotted paths everywhere (B3)", comparator(variable("a.b.1"), "Equal", numeric(2)), { a: { b: [1, 2] } }, Truth.yes],
+    [
+      "a pattern from the event",
+      comparator(variable("a"), "RegexMatch", variable("p")),
+      { a: "abc", p: "^a" },
+      Truth.yes,
+    ],
+    [
+      "dotted paths everywhere (B3)",
+      comparator(variable("a.b.1"), "Equal", numeric(2)),
+      { a: { b: [1, 2] } },
+      Truth.yes,
+    ],
     ["missing variable", comparator(variable("a"), "NotEqual", literal("x")), {}, Truth.no],
     ["a container is missing", comparator(variable("a"), "NotEqual", literal("x")), { a: {} }, Truth.no],
     [
       "missing on one side of OR makes all false",
-      logical(comparator(variable("a"), "Equal", numeric(1)), "LogicalOr", comparator(variable("b"), "Equal", numeric(1))),
+      logical(
+        comparator(variable("a"), "Equal", numeric(1)),
+        "LogicalOr",
+        comparator(variable("b"), "Equal", numeric(1)),
+      ),
       { a: 1 },
       Truth.no,
     ],
@@ -65,11 +107,36 @@ describe("a condition", () => {
     ["AND", logical(constant(true), "LogicalAnd", constant(false)), {}, Truth.no],
     ["boolean (B2)", constant(true), {}, Truth.yes],
     ["logical not (B5)", unary("LogicalNot", { expression: constant(false) }), {}, Truth.yes],
-    ["negation (B5)", comparator({ expression: unary("Negation", variable("a")) }, "Equal", numeric(-3)), { a: 3 }, Truth.yes],
-    ["inversion (B5)", comparator({ expression: unary("Inversion", variable("a")) }, "Equal", numeric(-6)), { a: 5 }, Truth.yes],
-    ["text is joined", comparator(binary(literal("abc"), "Addition", numeric(2)), "Equal", literal("abc2")), {}, Truth.yes],
-    ["division by zero is infinite", comparator(binary(numeric(1), "Divide", numeric(0)), "GreaterThan", numeric(9)), {}, Truth.yes],
-    ["modulus has the dividend's sign", comparator(binary(numeric(-7), "Modulus", numeric(3)), "Equal", numeric(-1)), {}, Truth.yes],
+    [
+      "negation (B5)",
+      comparator({ expression: unary("Negation", variable("a")) }, "Equal", numeric(-3)),
+      { a: 3 },
+      Truth.yes,
+    ],
+    [
+      "inversion (B5)",
+      comparator({ expression: unary("Inversion", variable("a")) }, "Equal", numeric(-6)),
+      { a: 5 },
+      Truth.yes,
+    ],
+    [
+      "text is joined",
+      comparator(binary(literal("abc"), "Addition", numeric(2)), "Equal", literal("abc2")),
+      {},
+      Truth.yes,
+    ],
+    [
+      "division by zero is infinite",
+      comparator(binary(numeric(1), "Divide", numeric(0)), "GreaterThan", numeric(9)),
+      {},
+      Truth.yes,
+    ],
+    [
+      "modulus has the dividend's sign",
+      comparator(binary(numeric(-7), "Modulus", numeric(3)), "Equal", numeric(-1)),
+      {},
+      Truth.yes,
+    ],
   ];
   test.each(cases)("%s", (_title, expression, event, expected) => {
     expect(ask({ expression }, event)).toBe(expected);
@@ -126,8 +193,32 @@ describe("exists", () => {
     expect(ask({ exists: { ops: [{ key, op }] } }, event)).toBe(expected);
   });
   test("several must all hold", () => {
-    expect(ask({ exists: { ops: [{ key: "a", op: 1 }, { key: "b", op: 2 }] } }, { a: 1 })).toBe(Truth.yes);
-    expect(ask({ exists: { ops: [{ key: "a", op: 1 }, { key: "b", op: 2 }] } }, { a: 1, b: 1 })).toBe(Truth.no);
+    expect(
+      ask(
+        {
+          exists: {
+            ops: [
+              { key: "a", op: 1 },
+              { key: "b", op: 2 },
+            ],
+          },
+        },
+        { a: 1 },
+      ),
+    ).toBe(Truth.yes);
+    expect(
+      ask(
+        {
+          exists: {
+            ops: [
+              { key: "a", op: 1 },
+              { key: "b", op: 2 },
+            ],
+          },
+        },
+        { a: 1, b: 1 },
+      ),
+    ).toBe(Truth.no);
   });
   test("an empty list and {} are always true (B4)", () => {
     expect(ask({ exists: { ops: [] } }, {})).toBe(Truth.yes);
@@ -163,8 +254,12 @@ describe("any program agrees with a naive reading of its tree", () => {
     expression: fc.oneof(
       { depthSize: "small" },
       fc.boolean().map(constant),
-      fc.tuple(leaf, fc.constantFrom("Equal", "NotEqual", "LessThan", "GreaterThanOrEqual" as const), leaf).map(([l, op, r]) => comparator(l, op, r)),
-      fc.tuple(tie("expression"), fc.constantFrom("LogicalAnd", "LogicalOr" as const), tie("expression")).map(([l, op, r]) => logical(l, op, r)),
+      fc
+        .tuple(leaf, fc.constantFrom("Equal", "NotEqual", "LessThan", "GreaterThanOrEqual" as const), leaf)
+        .map(([l, op, r]) => comparator(l, op, r)),
+      fc
+        .tuple(tie("expression"), fc.constantFrom("LogicalAnd", "LogicalOr" as const), tie("expression"))
+        .map(([l, op, r]) => logical(l, op, r)),
       tie("expression").map((inner) => unary("LogicalNot", { expression: inner })),
     ),
   }));
@@ -200,7 +295,9 @@ function naive(tree: ExpressionConfig, event: { a: JsonValue; b: JsonValue; c: {
     if (e.comparator?.op === COMPARATOR_OPERATORS.Equal) return l === r;
     if (e.comparator?.op === COMPARATOR_OPERATORS.NotEqual) return l !== r;
     if (typeof l !== typeof r || (typeof l !== "number" && typeof l !== "string")) throw new TypeError("mismatch");
-    return e.comparator?.op === COMPARATOR_OPERATORS.LessThan ? (l as number) < (r as number) : (l as number) >= (r as number);
+    return e.comparator?.op === COMPARATOR_OPERATORS.LessThan
+      ? (l as number) < (r as number)
+      : (l as number) >= (r as number);
   };
   try {
     return walk(tree) ? Truth.yes : Truth.no;

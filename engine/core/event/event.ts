@@ -21,7 +21,7 @@ export type Event = {
 };
 
 /** The beginning of every reserved key (agglo-behaviour 3.0). */
-export const RESERVED_PREFIX = "internal:";
+const RESERVED_PREFIX = "internal:";
 
 export function isReservedKey(key: string): boolean {
   return key.startsWith(RESERVED_PREFIX);

@@ -103,23 +103,3 @@ export function copyWithout(object: JsonObject, key: string): JsonObject {
   }
   return copy;
 }
-
-/** Same value, deeply; numbers by value (as doubles), objects whatever the order of their members. */
-export function equalJson(a: JsonValue, b: JsonValue): boolean {
-  if (a === b) return true;
-  const number = numberOf(a);
-  if (number !== undefined) return number === numberOf(b);
-  if (isArray(a)) {
-    if (!isArray(b) || a.length !== b.length) return false;
-    for (let i = 0; i < a.length; i++) if (!equalJson(a[i] as JsonValue, b[i] as JsonValue)) return false;
-    return true;
-  }
-  if (!isObject(a) || !isObject(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i] as string;
-    if (!hasOwn(b, key) || !equalJson(a[key] as JsonValue, b[key] as JsonValue)) return false;
-  }
-  return true;
-}

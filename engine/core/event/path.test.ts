@@ -51,7 +51,7 @@ describe("writing at a path", () => {
     const root: JsonObject = { a: { x: 1 }, b: {} };
     const written = withValueAt(root, ["a", "y", "z"], 2).value;
     expect(written).toEqual({ a: { x: 1, y: { z: 2 } }, b: {} });
-    expect(written["b"]).toBe(root["b"]);
+    expect(written.b).toBe(root.b);
     expect(root).toEqual({ a: { x: 1 }, b: {} });
   });
 
@@ -92,7 +92,9 @@ describe("a selecting path", () => {
 
   test("takes members and elements away", () => {
     const drop = { visit: () => undefined, matches: 0, matchesMax: 9 };
-    expect(rewrite({ l: [{ p: 1, q: 2 }, { p: 3 }] }, parseSelection("l[*].p").path, drop)).toEqual({ l: [{ q: 2 }, {}] });
+    expect(rewrite({ l: [{ p: 1, q: 2 }, { p: 3 }] }, parseSelection("l[*].p").path, drop)).toEqual({
+      l: [{ q: 2 }, {}],
+    });
     expect(rewrite({ l: [1, 2], m: 3 }, parseSelection("l[*]").path, drop)).toEqual({ l: [], m: 3 });
   });
 

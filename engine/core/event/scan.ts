@@ -67,7 +67,7 @@ export function scanText(text: string, start: number, end: number, depthMax: num
 }
 
 /** The offset behind the string that opens at `pos`; `end` when it never closes. */
-export function stringEnd(text: string, pos: number, end: number): number {
+function stringEnd(text: string, pos: number, end: number): number {
   let quote = text.indexOf('"', pos + 1);
   while (quote !== -1 && quote < end) {
     let slash = quote - 1;
@@ -113,7 +113,7 @@ export function skipSpace(text: string, start: number): number {
 }
 
 /** The offset behind the value that begins at `pos`. For text that parses; bounded by `end` for any other. */
-export function valueEnd(text: string, start: number, end: number): number {
+function valueEnd(text: string, start: number, end: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return stringEnd(text, start, end);
   let pos = start;

@@ -48,25 +48,25 @@ describe("a changed event keeps everything else to the byte", () => {
     [
       "deep inside",
       '{"o":{"x" : 1.0,"card":"4111"},"n":20.00}',
-      (v) => set("o", set("card", "*")(v["o"] as JsonObject))(v),
+      (v) => set("o", set("card", "*")(v.o as JsonObject))(v),
       '{"o":{"x" : 1.0,"card":"*"},"n":20.00}',
     ],
     [
       "an element of an array",
       '{"l":[ {"a":1.0} , {"a":2.0} ]}',
-      (v) => set("l", [(v["l"] as JsonValue[])[0] as JsonValue, { a: 3 }])(v),
+      (v) => set("l", [(v.l as JsonValue[])[0] as JsonValue, { a: 3 }])(v),
       '{"l":[ {"a":1.0} , {"a":3} ]}',
     ],
     [
       "elements gone: the text of the right ones stays",
       '{"l":[1.0,12345678901234567890,12345678901234567891,"\\u0041"]}',
-      (v) => set("l", (v["l"] as JsonValue[]).slice(2))(v),
+      (v) => set("l", (v.l as JsonValue[]).slice(2))(v),
       '{"l":[12345678901234567891,"\\u0041"]}',
     ],
     [
       "a number that moves keeps its text",
       '{"price":12.50}',
-      (v) => set("copy", v["price"] as JsonValue)(v),
+      (v) => set("copy", v.price as JsonValue)(v),
       '{"price":12.50,"copy":12.50}',
     ],
   ];
@@ -89,7 +89,9 @@ const { value: jsonText } = fc.letrec<{ value: string; object: string }>((tie) =
     fc.constantFrom("true", "false", "null"),
     numberText,
     stringText,
-    fc.array(fc.tuple(space, tie("value"), space), { maxLength: 4 }).map((all) => `[${all.map((e) => e.join("")).join(",")}]`),
+    fc
+      .array(fc.tuple(space, tie("value"), space), { maxLength: 4 })
+      .map((all) => `[${all.map((e) => e.join("")).join(",")}]`),
     tie("object"),
   ),
   object: fc

@@ -35,7 +35,12 @@ describe("a mask", () => {
     ["keeps the last four", mask(["c"], 0, 4), '{"c":"4111111111111111"}', '{"c":"************1111"}'],
     ["keeps both ends", mask(["c"], 2, 2), '{"c":"abcdefgh"}', '{"c":"ab****gh"}'],
     ["covers a text no longer than what is kept", mask(["c"], 2, 2), '{"c":"abcd"}', '{"c":"****"}'],
-    ["covers the digits of a number as they stand in the text", mask(["c"], 0, 4), '{"c":4111111111111111234}', '{"c":"***************1234"}'],
+    [
+      "covers the digits of a number as they stand in the text",
+      mask(["c"], 0, 4),
+      '{"c":4111111111111111234}',
+      '{"c":"***************1234"}',
+    ],
     ["covers 1.50 as four characters", mask(["c"]), '{"c":1.50}', '{"c":"****"}'],
     ["covers true", mask(["c"]), '{"c":true}', '{"c":"****"}'],
     ["leaves null", mask(["c"]), '{"c":null}', '{"c":null}'],
@@ -68,13 +73,18 @@ test("matches are counted by rule, and too many are a fault, never half a redact
 
 describe("whatever the event, nothing a rule is after remains", () => {
   const SECRET = "4111222233334444";
-  const secret = fc.constantFrom<JsonValue>(SECRET, Number(SECRET), [SECRET], { [SECRET]: SECRET }, { x: [SECRET] }, [[{ y: SECRET }]]);
+  const secret = fc.constantFrom<JsonValue>(SECRET, Number(SECRET), [SECRET], { [SECRET]: SECRET }, { x: [SECRET] }, [
+    [{ y: SECRET }],
+  ]);
   const { value } = fc.letrec<{ value: JsonValue }>((tie) => ({
     value: fc.oneof(
       { depthSize: "small" },
       fc.constantFrom<JsonValue>(1, "x", null, true, 12.5),
       fc.array(tie("value"), { maxLength: 3 }),
-      fc.dictionary(fc.constantFrom("a", "b", "items", "__proto__", "x.y"), tie("value"), { maxKeys: 3, noNullPrototype: false }),
+      fc.dictionary(fc.constantFrom("a", "b", "items", "__proto__", "x.y"), tie("value"), {
+        maxKeys: 3,
+        noNullPrototype: false,
+      }),
       fc.tuple(secret, tie("value")).map(([card, rest]) => ({ card, rest })),
     ),
   }));

@@ -27,7 +27,9 @@ function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }') {
   const plan = compiler.plan;
   plan.steps.push(compileTee({ ...none, ...config }, compiler, []));
   const spec = { sourceField: "n", targetField: "only.n", transformation: { transformationType: 2 } };
-  plan.steps.push(compileTransformer({ name: "shape", forwardInputFields: false, specs: [spec] } as ConfigOf<never>, compiler, []));
+  plan.steps.push(
+    compileTransformer({ name: "shape", forwardInputFields: false, specs: [spec] } as ConfigOf<never>, compiler, []),
+  );
   const note = { fieldKey: "after", value: "x", condition: undefined };
   plan.steps.push(compileAnnotator({ name: "a", annotations: [note], onExists: undefined }, compiler, []));
   plan.pipelines.push({ name: "p", steps: [0, 2] });
@@ -66,7 +68,10 @@ describe("what a tee sends", () => {
   });
 
   test("holds reserved keys only where they are asked for", () => {
-    const { ports, context, run } = setUp({ include: ["internal:http", "internal:missing"] }, '{"internal:http":"plain"}');
+    const { ports, context, run } = setUp(
+      { include: ["internal:http", "internal:missing"] },
+      '{"internal:http":"plain"}',
+    );
     setOwn(context.event.side, "internal:http", { path: "/x" });
     run();
     expect(JSON.parse(ports.sent[0]?.payload ?? "")).toEqual({ "internal:http": { path: "/x" } });
@@ -93,7 +98,7 @@ describe("where a tee waits for its target", () => {
     ports.tees.waits = true;
     ports.tees.deliver = () => Promise.resolve({ error: "", response: '{"ok":true}' });
     expect(await run()).toBe(Outcome.next);
-    expect(context.event.value["after"]).toBe("x");
+    expect(context.event.value.after).toBe("x");
     expect(context.event.side["internal:tee:output"]).toMatchObject([{ response: { ok: true } }]);
   });
 
@@ -103,6 +108,6 @@ describe("where a tee waits for its target", () => {
     ports.tees.deliver = () => Promise.resolve({ error: "error status 500", response: "" });
     expect(await run()).toBe(Outcome.fault);
     expect(context.faultDetail).toBe("error status 500");
-    expect(context.event.value["after"]).toBeUndefined();
+    expect(context.event.value.after).toBeUndefined();
   });
 });

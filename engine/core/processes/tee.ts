@@ -57,7 +57,7 @@ type Settings = {
 };
 
 /** Where a tee records what it did. */
-export const TEE_OUTPUT_KEY = "internal:tee:output";
+const TEE_OUTPUT_KEY = "internal:tee:output";
 
 export function compileTee(config: ConfigOf<typeof fields>, compiler: Compiler, at: DocumentPath): Step {
   const step = newStep("tee", config.name);

@@ -59,7 +59,12 @@ test("a host is compared without case, port and final dot", () => {
 
 describe("the route of an exchange", () => {
   const route = (name: string, match: Partial<MatchPlan>): { plan: RoutePlan } => ({
-    plan: { name, match: { hosts: [], paths: [], methods: [], headers: [], ...match }, request: undefined, response: undefined },
+    plan: {
+      name,
+      match: { hosts: [], paths: [], methods: [], headers: [], ...match },
+      request: undefined,
+      response: undefined,
+    },
   });
   const routes = [
     route("acme", { headers: [{ name: "x-tenant", value: "acme" }] }),

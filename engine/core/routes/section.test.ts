@@ -2,13 +2,13 @@ import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../event/json.ts";
 import { link } from "../pipeline.ts";
 import { newPlan, newStep, type Plan, type Step } from "../plan.ts";
-import { testCompiler, testPorts } from "../testing.ts";
 import { compileAnnotator } from "../processes/annotator.ts";
 import { compileContinuation } from "../processes/continuation.ts";
 import { compileFilter } from "../processes/filter.ts";
 import { compileRedactor } from "../processes/redactor.ts";
 import { compileTee } from "../processes/tee.ts";
 import { compileTransformer } from "../processes/transformer.ts";
+import { testCompiler, testPorts } from "../testing.ts";
 import { compileHttp } from "./http-config.ts";
 import { type LinkedSection, linkRoutes, treat, type Verdict } from "./section.ts";
 
@@ -35,17 +35,82 @@ function section(pipelines: ((compiler: ReturnType<typeof testCompiler>) => Step
 }
 
 const mark = (compiler: ReturnType<typeof testCompiler>) =>
-  compileAnnotator({ name: "mark", annotations: [{ fieldKey: "m", value: "x", condition: undefined }], onExists: "overwrite" }, compiler, []);
+  compileAnnotator(
+    { name: "mark", annotations: [{ fieldKey: "m", value: "x", condition: undefined }], onExists: "overwrite" },
+    compiler,
+    [],
+  );
 const tee = (compiler: ReturnType<typeof testCompiler>) =>
-  compileTee({ name: "t", outputConnectorRef: "archive", condition: undefined, additionalBody: undefined, transformerRef: undefined, include: undefined }, compiler, []);
+  compileTee(
+    {
+      name: "t",
+      outputConnectorRef: "archive",
+      condition: undefined,
+      additionalBody: undefined,
+      transformerRef: undefined,
+      include: undefined,
+    },
+    compiler,
+    [],
+  );
 const hasId = (compiler: ReturnType<typeof testCompiler>) =>
-  compileFilter({ name: "has-id", unless: exists("id"), condition: undefined, regex: undefined, keepMatched: undefined, reject: undefined }, compiler, []);
+  compileFilter(
+    {
+      name: "has-id",
+      unless: exists("id"),
+      condition: undefined,
+      regex: undefined,
+      keepMatched: undefined,
+      reject: undefined,
+    },
+    compiler,
+    [],
+  );
 const onlyLarge = (compiler: ReturnType<typeof testCompiler>) =>
   compileContinuation({ name: "large", condition: large }, compiler, []);
 const cards = (compiler: ReturnType<typeof testCompiler>) =>
-  compileRedactor({ name: "cards", condition: undefined, rules: [{ paths: ["card"], mask: { keepFirst: undefined, keepLast: 4, with: undefined }, hmac: undefined, replace: undefined, drop: undefined }] }, compiler, []);
+  compileRedactor(
+    {
+      name: "cards",
+      condition: undefined,
+      rules: [
+        {
+          paths: ["card"],
+          mask: { keepFirst: undefined, keepLast: 4, with: undefined },
+          hmac: undefined,
+          replace: undefined,
+          drop: undefined,
+        },
+      ],
+    },
+    compiler,
+    [],
+  );
 const risk = (compiler: ReturnType<typeof testCompiler>) =>
-  compileTransformer({ name: "risk", forwardInputFields: true, specs: [{ sourceField: "n", targetField: "internal:risk", transformation: { transformationType: 2, condition: undefined, mapAddArgs: undefined, mapMultArgs: undefined, mapRegexArgs: undefined, mapArgs: undefined, leftFoldArgs: undefined, rightFoldArgs: undefined } }] } as never, compiler, []);
+  compileTransformer(
+    {
+      name: "risk",
+      forwardInputFields: true,
+      specs: [
+        {
+          sourceField: "n",
+          targetField: "internal:risk",
+          transformation: {
+            transformationType: 2,
+            condition: undefined,
+            mapAddArgs: undefined,
+            mapMultArgs: undefined,
+            mapRegexArgs: undefined,
+            mapArgs: undefined,
+            leftFoldArgs: undefined,
+            rightFoldArgs: undefined,
+          },
+        },
+      ],
+    } as never,
+    compiler,
+    [],
+  );
 
 function run(linked: LinkedSection, text: string, http?: JsonObject): Verdict {
   const verdict = treat(linked, text, http);
@@ -64,7 +129,9 @@ describe("a message", () => {
 
   test("of several objects is changed object by object", () => {
     const text = '[ {"card":"4111111111111111"} , {"n":1.0},{"card":4111111111111111} ]';
-    expect(run(section([[cards]]).linked, text).text).toBe('[ {"card":"************1111"} , {"n":1.0},{"card":"************1111"} ]');
+    expect(run(section([[cards]]).linked, text).text).toBe(
+      '[ {"card":"************1111"} , {"n":1.0},{"card":"************1111"} ]',
+    );
   });
 
   test("each pipeline gets the event the former left; a stop ends its own pipeline only", () => {
@@ -120,8 +187,19 @@ describe("odd input cannot switch a rule off", () => {
       compileFilter(
         {
           name: "internal-only",
-          unless: { expression: { comparator: { lhs: { variable: { name: "internal:http.headers.x-env" } }, rhs: { literal: "test" }, op: 23 } } },
-          condition: undefined, regex: undefined, keepMatched: undefined, reject: undefined,
+          unless: {
+            expression: {
+              comparator: {
+                lhs: { variable: { name: "internal:http.headers.x-env" } },
+                rhs: { literal: "test" },
+                op: 23,
+              },
+            },
+          },
+          condition: undefined,
+          regex: undefined,
+          keepMatched: undefined,
+          reject: undefined,
         },
         compiler,
         [],
@@ -149,7 +227,11 @@ describe("headers that a section writes", () => {
   });
 
   test("a value that would end the header early is a fault", () => {
-    expect(run(section([[risk]], config).linked, '{"n":"a\\r\\nx-admin: 1"}')).toMatchObject({ kind: "faulted", reason: "error", setHeaders: [] });
+    expect(run(section([[risk]], config).linked, '{"n":"a\\r\\nx-admin: 1"}')).toMatchObject({
+      kind: "faulted",
+      reason: "error",
+      setHeaders: [],
+    });
   });
 });
 

@@ -8,7 +8,7 @@ import { loadConfig } from "../../../engine/config/load.ts";
 import { re2Regexps } from "../../../engine/runtime/regexps.ts";
 import { findSystem } from "../../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
-import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
+import { type RunningEnvoy, startEnvoy } from "../../../envoy/running.ts";
 import { startUpstream, type Upstream } from "../../../tools/start/upstream.ts";
 import { newClient } from "./client.ts";
 
@@ -67,7 +67,8 @@ describe.each([
         const id = next++;
         const { status, body } = await client.ask({ body: `{"id":${id}}` });
         const answer = body.toString();
-        if (status !== 200 || !answer.includes(`"body":{"id":${id},"seen":"yes"}`)) failures.push(`${status} ${answer}`);
+        if (status !== 200 || !answer.includes(`"body":{"id":${id},"seen":"yes"}`))
+          failures.push(`${status} ${answer}`);
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, worker));

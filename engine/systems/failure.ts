@@ -1,0 +1,28 @@
+/** What can go wrong in any system, as values: made here, told apart here. */
+import type { SystemError } from "../core/ports.ts";
+
+export function failure(code: string, message: string, retryable: boolean): SystemError {
+  return { code, message, retryable };
+}
+
+/** What every port answers once its system is closed. */
+export const CLOSED: SystemError = failure("closed", "the system is closed", false);
+
+export function isSystemError(value: object | undefined): value is SystemError {
+  return value !== undefined && "retryable" in value;
+}
+
+/** No path can be spelled in these, no header broken by them, and none begins with a dot. */
+const PLAIN_TOKEN = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;
+
+/** Refuses an id that is no plain token: it may come from event data one day, and names files and headers. */
+export function refuseId(id: string): SystemError | undefined {
+  if (PLAIN_TOKEN.test(id)) return undefined;
+  return failure("badId", "an id must be 1 to 128 letters, digits, dots, dashes or underscores", false);
+}
+
+/** The code of a Node error (`ENOENT`); "" for anything else that was thrown. */
+export function errorCode(thrown: unknown): string {
+  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";
+  return typeof thrown.code === "string" ? thrown.code : "";
+}

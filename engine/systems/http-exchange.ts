@@ -1,0 +1,122 @@
+/** One POST over Node's client: from bytes to a status and a bounded reply, or a value that says what broke. */
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import type { SystemError } from "../core/ports.ts";
+import { errorCode, failure } from "./failure.ts";
+
+/** More than any reply a pipeline has use for; the target chooses the length. */
+const REPLY_BYTES_MAX = 1024 * 1024;
+/** Sockets to one target; a slow one must not eat the descriptors. */
+const SOCKETS_MAX = 16;
+const FREE_SOCKETS_MAX = 4;
+
+export type ExchangeOptions = { url: string; authorization: string; shown: string; timeoutMs: number };
+export type Exchange = { status: number; reply: string };
+export type Exchanges = {
+  /** Never rejects. */
+  post(id: string, body: Uint8Array): Promise<Exchange | SystemError>;
+  /** Ends idle sockets and exchanges under way. */
+  close(): void;
+};
+
+export function newExchanges(options: ExchangeOptions): Exchanges {
+  const secure = options.url.startsWith("https:");
+  const limits = { keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: FREE_SOCKETS_MAX };
+  const agent = secure ? new HttpsAgent(limits) : new HttpAgent(limits);
+  return {
+    async post(id, body) {
+      const answer = await exchange(options, agent, id, body);
+      if (answer !== STALE) return answer;
+      // A socket of its own this time: the other idle ones may be as dead.
+      const again = await exchange(options, false, id, body);
+      return again === STALE ? broken(options, "ECONNRESET") : again;
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** The target closed an idle connection just as it was used again: no fault of anybody, and seen by no application. */
+const STALE = Symbol("stale");
+type Answer = Exchange | SystemError | typeof STALE;
+
+function exchange(options: ExchangeOptions, agent: HttpAgent | false, id: string, body: Uint8Array): Promise<Answer> {
+  return new Promise((resolve) => {
+    const send = options.url.startsWith("https:") ? requestHttps : requestHttp;
+    const request = send(options.url, { method: "POST", agent, headers: headersFor(options, id, body) });
+    // Over the whole exchange: Node's own timeout only sees silence, and a target may drip.
+    const timer = setTimeout(() => {
+      settle(failure("timeout", `no reply within ${options.timeoutMs} ms posting to url '${options.shown}'`, true));
+      request.destroy();
+    }, options.timeoutMs);
+    const settle = (answer: Answer): void => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    request.on("error", (error) => settle(isStale(request, error) ? STALE : broken(options, errorCode(error))));
+    request.on("response", (response) => readReply(options, request, response, settle));
+    request.end(body);
+  });
+}
+
+function headersFor(options: ExchangeOptions, id: string, body: Uint8Array): Record<string, string | number> {
+  const headers: Record<string, string | number> = {
+    "content-type": "application/json",
+    "content-length": body.byteLength,
+    "user-agent": "agglo",
+    // A retry may arrive twice; a target that minds can tell.
+    "idempotency-key": id,
+  };
+  if (options.authorization !== "") headers.authorization = options.authorization;
+  return headers;
+}
+
+function isStale(request: ClientRequest, error: Error): boolean {
+  const code = errorCode(error);
+  return request.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
+}
+
+function readReply(
+  options: ExchangeOptions,
+  request: ClientRequest,
+  response: IncomingMessage,
+  settle: (answer: Answer) => void,
+): void {
+  const status = response.statusCode ?? 0; // Node sets it on every response
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  response.on("data", (chunk: Buffer) => {
+    bytes += chunk.byteLength;
+    if (bytes <= REPLY_BYTES_MAX) {
+      chunks.push(chunk);
+      return;
+    }
+    settle(status < 300 ? tooLong(options) : { status, reply: "" });
+    request.destroy();
+  });
+  response.on("end", () => settle({ status, reply: Buffer.concat(chunks).toString("utf8") }));
+  response.on("error", (error) => settle(broken(options, errorCode(error))));
+}
+
+function tooLong(options: ExchangeOptions): SystemError {
+  return failure("replyTooLong", `a reply of over ${REPLY_BYTES_MAX} bytes posting to url '${options.shown}'`, false);
+}
+
+/** What passes when a network, a name server or the target comes back. The rest (TLS, HTTP syntax) stays wrong. */
+const RETRYABLE = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EADDRNOTAVAIL",
+  "EMFILE",
+]);
+
+function broken(options: ExchangeOptions, code: string): SystemError {
+  return failure(code, `${code} posting to url '${options.shown}'`, RETRYABLE.has(code));
+}

@@ -1,0 +1,62 @@
+/**
+ * `npm start`: examples/orders live. A real Envoy, an upstream that answers with what reached it, and our ext_proc
+ * server; the samples go through, each is compared with what the example says, then it stays up.
+ *
+ *   npm start              PORT overrides 10000
+ *   npm start -- --once    ends after the samples: 0, or 1 when one came out otherwise
+ */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { MissingProgram } from "./missing-program.ts";
+import { printHelp, printLive, printSample } from "./start/print.ts";
+import { readSamples, runSample } from "./start/samples.ts";
+import { type Stack, startStack } from "./start/stack.ts";
+
+const EXAMPLE = fileURLToPath(new URL("../examples/orders/", import.meta.url));
+
+async function main(args: readonly string[]): Promise<number> {
+  const once = args.includes("--once");
+  const folder = await mkdtemp(join(tmpdir(), "agglo-orders-"));
+  await mkdir(join(folder, "mirrored"));
+  process.chdir(folder); // the example mirrors to "mirrored", which is relative, as in the original
+  let stack: Stack | undefined;
+  try {
+    stack = await startStack(join(EXAMPLE, "orders.json"), { port: Number(process.env.PORT ?? 10_000) });
+    let wrong = 0;
+    for (const sample of await readSamples(join(EXAMPLE, "samples.json"))) {
+      const result = await runSample(stack, sample);
+      if (result.differences.length > 0) wrong++;
+      process.stdout.write(printSample(sample, result));
+    }
+    process.stdout.write(wrong === 0 ? "every sample came out as expected\n" : `${wrong} samples came out otherwise\n`);
+    if (!once) {
+      process.stdout.write(printHelp(stack, join(folder, "mirrored")));
+      stack.onVerdict = (route, direction, verdict) => process.stdout.write(printLive(route, direction, verdict));
+      await interrupted();
+    }
+    return wrong === 0 ? 0 : 1;
+  } finally {
+    await stack?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const missing = error instanceof MissingProgram;
+    process.stderr.write(
+      missing ? `${error.message}\n` : `npm start: ${error instanceof Error ? error.message : error}\n`,
+    );
+    process.exit(missing ? error.exitCode : 70);
+  },
+);

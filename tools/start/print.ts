@@ -1,0 +1,53 @@
+/** What `npm start` shows of the samples and of live traffic. */
+import { styleText } from "node:util";
+import type { Verdict } from "../../engine/core/routes/section.ts";
+import type { Result, Sample } from "./samples.ts";
+import type { Stack } from "./stack.ts";
+
+export function printSample(sample: Sample, result: Result): string {
+  const { method, path, body, headers } = sample.request;
+  const sent = Object.entries(headers ?? {}).map(([name, value]) => `\n             ${name}: ${value}`);
+  const lines = [
+    styleText("bold", sample.title),
+    `  sent       ${method} ${path}${sent.join("")}${body === undefined ? "" : `\n             ${indent(body)}`}`,
+    `  upstream   ${result.upstream === undefined ? "nothing reached it" : indent(result.upstream) || "no body"}`,
+    `  came back  ${result.status} ${indent(shorten(result.reply))}`,
+    `  verdict    request ${result.request}${result.response === undefined ? "" : `, response ${result.response}`}`,
+    `  mirrored   ${mirrored(result)}`,
+  ];
+  for (const difference of result.differences) lines.push(styleText("red", `  NOT AS EXPECTED: ${difference}`));
+  return `${lines.join("\n")}\n\n`;
+}
+
+function mirrored(result: Result): string {
+  const systems = Object.entries(result.mirrored).filter(([, count]) => count > 0);
+  return systems.map(([system, count]) => `${count} to ${system}`).join(", ") || "nothing";
+}
+
+function indent(text: string): string {
+  return text.replaceAll("\n", "\n             ");
+}
+
+const SHOWN_CHARS_MAX = 300;
+
+function shorten(text: string): string {
+  return text.length <= SHOWN_CHARS_MAX ? text : `${text.slice(0, SHOWN_CHARS_MAX)}…`;
+}
+
+export function printHelp(stack: Stack, folder: string): string {
+  const url = `http://127.0.0.1:${stack.envoy.port}/orders`;
+  const curl = (body: string) => `  curl -s -H 'content-type: application/json' -d '${body}' ${url}\n`;
+  return `
+Envoy listens on port ${stack.envoy.port}, large orders are mirrored to ${folder}. Try:
+
+${curl('{"items":[{"card":"4111111111111111"}],"total":200}')}${curl('{"items":[]}')}${curl('{"items":[')}
+Ctrl-C ends it. Live events:
+`;
+}
+
+/** One line per live event; names and reasons, nothing of the message. */
+export function printLive(route: string, direction: string, verdict: Verdict): string {
+  const why = verdict.kind === "faulted" ? ` ${verdict.reason}: ${verdict.detail}` : "";
+  const reply = verdict.reply === undefined ? "" : ` -> ${verdict.reply.status} (${verdict.reply.rule})`;
+  return `  ${route} ${direction} ${verdict.kind}${why}${reply}\n`;
+}

@@ -1,0 +1,67 @@
+/** Envoy, an upstream and our ext_proc server around one configuration, all on loopback. */
+import { readFileSync } from "node:fs";
+import { loadConfig } from "../../engine/config/load.ts";
+import { printDiagnostics } from "../../engine/config/print.ts";
+import type { Verdict } from "../../engine/core/routes/section.ts";
+import { re2Regexps } from "../../engine/runtime/regexps.ts";
+import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
+import { findSystem } from "../../engine/systems/registry.ts";
+import { envoyBootstrap } from "../../envoy/bootstrap.ts";
+import { type RunningEnvoy, startEnvoy } from "../../envoy/running.ts";
+import { grpcJsTransport } from "../../extproc/grpc-js.ts";
+import { acceptExchanges } from "../../extproc/server.ts";
+import { startUpstream, type Upstream } from "./upstream.ts";
+
+export type Stack = {
+  envoy: RunningEnvoy;
+  upstream: Upstream;
+  runtime: Runtime;
+  /** called with every verdict; may be replaced */
+  onVerdict: (route: string, direction: string, verdict: Verdict) => void;
+  stop(): Promise<void>;
+};
+
+export type StackOptions = {
+  /** Envoy's port; 0 = any */
+  port: number;
+  /** Envoy ends ext_proc streams with END_STREAM instead of RST_STREAM */
+  gracefulClose?: boolean;
+};
+
+/** Starts everything around the configuration in `file`; rejects with a message for people. */
+export async function startStack(file: string, options: StackOptions): Promise<Stack> {
+  const loaded = loadConfig(readFileSync(file, "utf8"), { file, regexps: re2Regexps(), systemForm: findSystem });
+  if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
+  const plan = loaded.plan;
+  const runtime = await startRuntime(plan, loaded.systems, {
+    log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
+    onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
+  });
+  const upstream = await startUpstream();
+  const listening = await grpcJsTransport().listen("127.0.0.1:0", acceptExchanges(runtime));
+  const stopServers = async () => {
+    await listening.close();
+    await runtime.close(1000);
+    await upstream.stop();
+  };
+  let envoy: RunningEnvoy;
+  try {
+    const bootstrap = envoyBootstrap(plan.routes ?? [], {
+      listen: listening.address,
+      upstream: upstream.address,
+      port: options.port,
+      adminPort: 0,
+      gracefulClose: options.gracefulClose ?? false,
+    });
+    envoy = await startEnvoy(bootstrap);
+  } catch (error) {
+    await stopServers();
+    throw error;
+  }
+  const stop = async () => {
+    await envoy.stop();
+    await stopServers();
+  };
+  const stack: Stack = { envoy, upstream, runtime, onVerdict: () => {}, stop };
+  return stack;
+}
