@@ -61,16 +61,14 @@ type Side = {
   bodyMode: number;
   /** the message has a content-length, so a new body must correct it */
   hasLength: boolean;
-  /** the treatment asked for the body */
-  wanted: boolean;
 };
 
 /** Response headers that describe exactly the bytes a replaced body no longer has (engine.md, "Coding and validators"). */
 const VALIDATORS = ["etag", "last-modified", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges"];
 
 export class Exchange implements CallHandler {
-  private readonly request: Side = { state: "start", bodyMode: BodyMode.NONE, hasLength: false, wanted: false };
-  private readonly response: Side = { state: "start", bodyMode: BodyMode.NONE, hasLength: false, wanted: false };
+  private readonly request: Side = { state: "start", bodyMode: BodyMode.NONE, hasLength: false };
+  private readonly response: Side = { state: "start", bodyMode: BodyMode.NONE, hasLength: false };
   private readonly call: Call;
   private readonly treatment: Treatment;
   private open = true;
@@ -94,17 +92,23 @@ export class Exchange implements CallHandler {
     if (!this.open || message.observabilityMode) return; // Envoy reads no answers in observability mode (facts 13.2)
     switch (message.kind) {
       case Kind.requestHeaders:
-        return this.recvHeaders("request", this.request, Kind.requestHeaders, message);
+        this.recvHeaders("request", this.request, Kind.requestHeaders, message);
+        break;
       case Kind.responseHeaders:
-        return this.recvHeaders("response", this.response, Kind.responseHeaders, message);
+        this.recvHeaders("response", this.response, Kind.responseHeaders, message);
+        break;
       case Kind.requestBody:
-        return this.recvBody("request", this.request, Kind.requestBody, message);
+        this.recvBody("request", this.request, Kind.requestBody, message);
+        break;
       case Kind.responseBody:
-        return this.recvBody("response", this.response, Kind.responseBody, message);
+        this.recvBody("response", this.response, Kind.responseBody, message);
+        break;
       case Kind.requestTrailers:
-        return this.recvTrailers(this.request, Kind.requestTrailers);
+        this.recvTrailers(this.request, Kind.requestTrailers);
+        break;
       case Kind.responseTrailers:
-        return this.recvTrailers(this.response, Kind.responseTrailers);
+        this.recvTrailers(this.response, Kind.responseTrailers);
+        break;
       default: // an arm of the oneof that this version does not know: nothing to answer
     }
   }
@@ -128,15 +132,20 @@ export class Exchange implements CallHandler {
   }
 
   private recvHeaders(direction: Direction, side: Side, kind: PhaseKind, message: ProcessingRequest): void {
-    if (side.state !== "start") return this.violation("headers twice");
+    if (side.state !== "start") {
+      this.violation("headers twice");
+      return;
+    }
     side.state = message.endOfStream ? "done" : "headers";
     side.hasLength = headerValue(message.headers, "content-length") !== undefined;
     const decision = this.treatment.recvHeaders(direction, message.headers, message.endOfStream, side.bodyMode);
-    if (decision.action === "reply") return this.reply(decision);
+    if (decision.action === "reply") {
+      this.reply(decision);
+      return;
+    }
     const answer = newAnswer(kind, decision);
-    side.wanted = decision.action === "readBody";
     // Full duplex keeps its configured mode whatever is asked (facts 10.1), and an override there would mislead.
-    if (!side.wanted && !message.endOfStream && side.bodyMode === BodyMode.BUFFERED) {
+    if (decision.action !== "readBody" && !message.endOfStream && side.bodyMode === BodyMode.BUFFERED) {
       side.bodyMode = BodyMode.NONE;
       answer.modeOverride = this.lowered();
     }
@@ -144,14 +153,20 @@ export class Exchange implements CallHandler {
   }
 
   private recvBody(direction: Direction, side: Side, kind: PhaseKind, message: ProcessingRequest): void {
-    if (side.state === "body" || side.state === "done") {
-      if (side.bodyMode === BodyMode.BUFFERED) return this.violation("a second body");
+    if (side.bodyMode !== BodyMode.BUFFERED) {
+      this.echo(kind, side, message);
+      return;
     }
-    if (side.bodyMode !== BodyMode.BUFFERED) return this.echo(kind, side, message);
-    if (!side.wanted && side.state !== "start") return this.call.send(continueAnswer(kind));
+    if (side.state === "body" || side.state === "done") {
+      this.violation("a second body");
+      return;
+    }
     side.state = "body";
     const decision = this.treatment.recvBody(direction, message.body);
-    if (!(decision instanceof Promise)) return this.answerBody(side, kind, decision);
+    if (!(decision instanceof Promise)) {
+      this.answerBody(side, kind, decision);
+      return;
+    }
     this.waiting = true;
     decision.then(
       (settled) => {
@@ -165,7 +180,10 @@ export class Exchange implements CallHandler {
   }
 
   private answerBody(side: Side, kind: PhaseKind, decision: Decision): void {
-    if (decision.action === "reply") return this.reply(decision);
+    if (decision.action === "reply") {
+      this.reply(decision);
+      return;
+    }
     const answer = newAnswer(kind, decision);
     if (decision.action === "replace" && decision.body !== undefined) {
       answer.body = decision.body;

@@ -12,7 +12,7 @@ function eventOf(text: string) {
 }
 
 /** The text after `edit` has been applied to the event's value. */
-function after(text: string, edit: (value: JsonObject) => JsonObject): string {
+function edited(text: string, edit: (value: JsonObject) => JsonObject): string {
   const event = eventOf(text);
   event.value = edit(event.value);
   return writeEvent(event);
@@ -71,7 +71,7 @@ describe("a changed event keeps everything else to the byte", () => {
     ],
   ];
   test.each(cases)("%s", (_title, text, edit, expected) => {
-    expect(after(text, edit)).toBe(expected);
+    expect(edited(text, edit)).toBe(expected);
   });
 });
 
@@ -108,8 +108,8 @@ describe("for any JSON text", () => {
     fc.assert(
       fc.property(objectText, (text) => {
         expect(writeEvent(eventOf(text))).toBe(text);
-        expect(after(text, set("w", "new"))).toBe(text.replace(/,"w":1.0}$/, ',"w":"new"}'));
-        expect(after(text, (v) => copyWithout(v, "w"))).toBe(text.replace(/,"w":1.0}$/, "}"));
+        expect(edited(text, set("w", "new"))).toBe(text.replace(/,"w":1.0}$/, ',"w":"new"}'));
+        expect(edited(text, (v) => copyWithout(v, "w"))).toBe(text.replace(/,"w":1.0}$/, "}"));
       }),
       { numRuns: 500 },
     );
