@@ -1,4 +1,5 @@
 /** `binge lint FILE…`: every complaint about configurations, and what their routes do when something goes wrong. */
+import type { Loaded } from "../engine/config/load.ts";
 import { printDiagnostics } from "../engine/config/print.ts";
 import { FAULT_REASONS } from "../engine/core/outcome.ts";
 import type { Plan } from "../engine/core/plan.ts";
@@ -16,7 +17,11 @@ export async function lint(args: readonly string[]): Promise<number> {
   if (positionals.length === 0) throw new Ending(Exit.usage, "binge lint: name at least one file; see binge --help");
   let wrong = false;
   for (const file of positionals) {
-    const loaded = readConfiguration(file);
+    const loaded = readOrSay(file);
+    if (loaded === undefined) {
+      wrong = true;
+      continue;
+    }
     if (loaded.diagnostics.length > 0) {
       process.stdout.write(`${printDiagnostics(loaded.diagnostics, loaded.document, {})}\n`);
     }
@@ -24,6 +29,17 @@ export async function lint(args: readonly string[]): Promise<number> {
     else process.stdout.write(describe(file, loaded.plan));
   }
   return wrong ? Exit.findings : Exit.ok;
+}
+
+/** undefined: the file cannot be read, which is said; the other files still have their turn. */
+function readOrSay(file: string): Loaded | undefined {
+  try {
+    return readConfiguration(file);
+  } catch (error) {
+    if (!(error instanceof Ending)) throw error;
+    process.stdout.write(`${error.message}\n`);
+    return undefined;
+  }
 }
 
 function describe(file: string, plan: Plan): string {

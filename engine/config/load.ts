@@ -3,12 +3,12 @@
  * lint runs exactly this.
  */
 import type { Compiler } from "../core/compiler.ts";
-import type { ConfigOf } from "../core/definition.ts";
 import { complain, type Diagnostic, type DocumentPath, hasErrors, newReport, type Report } from "../core/diagnostic.ts";
 import { newPlan, newStep, type Plan, type Step } from "../core/plan.ts";
 import { type Regexps, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
 import { findProcess } from "../core/processes/registry.ts";
-import { compileHttp, type HTTP_FIELDS } from "../core/routes/http-config.ts";
+import { compileRoute, type RouteConfig } from "../core/routes/http-config.ts";
+import type { RoutePlan } from "../core/routes/route.ts";
 import { type CheckContext, checkFields, isClean } from "./check.ts";
 import { type Document, readDocument } from "./document.ts";
 import { NAMED, ROOT } from "./grammar.ts";
@@ -45,8 +45,9 @@ type RootConfig = {
   pipelines?: (PipelineConfig | null)[];
   processDefinitions?: ({ [key: string]: object } | null)[];
   externalSystems?: (ExternalConfig | null)[];
-  http?: ConfigOf<typeof HTTP_FIELDS>;
+  http?: HttpConfig;
 };
+type HttpConfig = { routes?: RouteConfig[] };
 type PipelineConfig = { name?: string; processes?: (ProcessConfig | null)[] };
 type ProcessConfig = { name?: string; retryStrategy?: { numRetries?: number } };
 type ExternalConfig = { externalType: number; name: string; connectionString: string };
@@ -68,10 +69,7 @@ export function loadConfig(text: string, options: LoadOptions): Loaded {
   const compiler = newCompiler(plan, definitions, report, options.regexps);
   for (const definition of definitions) plan.steps.push(compileDefinition(definition, compiler));
   readPipelines(root, plan, definitions, report);
-  if (root.http !== undefined && isClean(report, ["http"])) {
-    spreadFaults(root.http, context);
-    plan.routes = compileHttp(root.http, compiler, ["http"]);
-  }
+  if (root.http !== undefined) plan.routes = readRoutes(root.http, compiler, context);
   complainOfUnused(plan, definitions, report);
   if (!hasErrors(report)) loaded.plan = plan;
   return loaded;
@@ -216,15 +214,20 @@ function readPipelines(root: RootConfig, plan: Plan, definitions: readonly Defin
   }
 }
 
-function spreadFaults(http: ConfigOf<typeof HTTP_FIELDS>, context: CheckContext): void {
-  for (const [i, route] of http.routes.entries()) {
+function readRoutes(http: HttpConfig, compiler: Compiler, context: CheckContext): RoutePlan[] {
+  const routes: RoutePlan[] = [];
+  for (const [i, route] of (http.routes ?? []).entries()) {
+    const at = ["http", "routes", i];
+    if (!isClean(compiler.report, at)) continue;
     for (const direction of ["request", "response"] as const) {
       // `onFault` is still as the user wrote it here, and in its one form afterwards.
       const section = route[direction] as { onFault?: unknown } | undefined;
       if (section === undefined) continue;
-      section.onFault = spreadOnFault(section.onFault, ["http", "routes", i, direction, "onFault"], context);
+      section.onFault = spreadOnFault(section.onFault, [...at, direction, "onFault"], context);
     }
+    routes.push(compileRoute(route, routes, compiler, at));
   }
+  return routes;
 }
 
 function complainOfUnused(plan: Plan, definitions: readonly Definition[], report: Report): void {

@@ -106,8 +106,7 @@ export const HTTP_FIELDS = {
   always: { kind: "later", doc: LATER },
 } as const;
 
-type HttpConfig = ConfigOf<typeof HTTP_FIELDS>;
-type RouteConfig = HttpConfig["routes"][number];
+export type RouteConfig = ConfigOf<typeof HTTP_FIELDS>["routes"][number];
 type MatchConfig = ConfigOf<typeof MATCH_FIELDS>;
 /** `onFault` is checked and spread over the reasons by engine/config. */
 type SectionConfig = ConfigOf<typeof SECTION_FIELDS> & { status?: string[] | undefined };
@@ -117,46 +116,29 @@ const DEFAULT_CONTENT_TYPES = ["application/json", "application/*+json"];
 const HEADER_OPERATIONS_MAX = 40;
 const ROUTE_NAME = /^[A-Za-z0-9._-]{1,100}$/;
 
-export function compileHttp(config: HttpConfig, compiler: Compiler, at: DocumentPath): RoutePlan[] {
-  const routes: RoutePlan[] = [];
-  for (let i = 0; i < config.routes.length; i++) {
-    const route = config.routes[i] as RouteConfig;
-    const path = at.concat("routes", i);
-    if (!ROUTE_NAME.test(route.name)) {
-      complain(
-        compiler.report,
-        "E_VALUE",
-        path.concat("name"),
-        "a route's name is made of letters, digits and . _ -",
-        "",
-      );
-    }
-    if (routes.some((other) => other.name === route.name)) {
-      complain(
-        compiler.report,
-        "E_DUPLICATE_NAME",
-        path.concat("name"),
-        `two routes are called "${route.name}"`,
-        "rename one",
-      );
-    }
-    if (route.request === undefined && route.response === undefined) {
-      complain(
-        compiler.report,
-        "E_MISSING_FIELD",
-        path,
-        "the route does nothing",
-        "add a request or a response section",
-      );
-    }
-    routes.push({
-      name: route.name,
-      match: compileMatch(route.match, compiler, path.concat("match")),
-      request: compileSection(route.request, "request", compiler, path.concat("request")),
-      response: compileSection(route.response, "response", compiler, path.concat("response")),
-    });
+/** Compiles one route; `before` are those that stand before it. */
+export function compileRoute(
+  config: RouteConfig,
+  before: readonly RoutePlan[],
+  compiler: Compiler,
+  at: DocumentPath,
+): RoutePlan {
+  if (!ROUTE_NAME.test(config.name)) {
+    complain(compiler.report, "E_VALUE", at.concat("name"), "a route's name is made of letters, digits and . _ -", "");
   }
-  return routes;
+  if (before.some((other) => other.name === config.name)) {
+    const message = `two routes are called "${config.name}"`;
+    complain(compiler.report, "E_DUPLICATE_NAME", at.concat("name"), message, "rename one");
+  }
+  if (config.request === undefined && config.response === undefined) {
+    complain(compiler.report, "E_MISSING_FIELD", at, "the route does nothing", "add a request or a response section");
+  }
+  return {
+    name: config.name,
+    match: compileMatch(config.match, compiler, at.concat("match")),
+    request: compileSection(config.request, "request", compiler, at.concat("request")),
+    response: compileSection(config.response, "response", compiler, at.concat("response")),
+  };
 }
 
 function compileMatch(config: MatchConfig | undefined, compiler: Compiler, at: DocumentPath): MatchPlan {

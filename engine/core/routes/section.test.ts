@@ -9,7 +9,7 @@ import { compileRedactor } from "../processes/redactor.ts";
 import { compileTee } from "../processes/tee.ts";
 import { compileTransformer } from "../processes/transformer.ts";
 import { testCompiler, testPorts } from "../testing.ts";
-import { compileHttp } from "./http-config.ts";
+import { compileRoute } from "./http-config.ts";
 import { type LinkedSection, linkRoutes, treat, type Verdict } from "./section.ts";
 
 const exists = (key: string) => ({ exists: { ops: [{ key, op: 1 }] } });
@@ -26,8 +26,8 @@ function section(pipelines: ((compiler: ReturnType<typeof testCompiler>) => Step
     plan.pipelines.push({ name: `p${i}`, steps: indexes });
   }
   const names = pipelines.map((_, i) => `p${i}`);
-  const routes = [{ name: "r", request: { pipelines: names, ...config } }];
-  plan.routes = compileHttp({ version: 1, routes } as never, compiler, ["http"]);
+  const route = { name: "r", request: { pipelines: names, ...config } };
+  plan.routes = [compileRoute(route as never, [], compiler, ["http", "routes", 0])];
   expect(compiler.report.diagnostics).toEqual([]);
   const ports = testPorts();
   const linked = linkRoutes(link(plan, ports), ports)[0]?.request as LinkedSection;
