@@ -10,7 +10,7 @@ import { envoyBootstrap } from "../../envoy/bootstrap.ts";
 import { type RunningEnvoy, startEnvoy } from "../../envoy/running.ts";
 import { grpcJsTransport } from "../../extproc/grpc-js.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
-import { startUpstream, type Upstream } from "./upstream.ts";
+import { type Respond, startUpstream, type Upstream } from "./upstream.ts";
 
 export type Stack = {
   envoy: RunningEnvoy;
@@ -26,6 +26,8 @@ export type StackOptions = {
   port: number;
   /** Envoy ends ext_proc streams with END_STREAM instead of RST_STREAM */
   gracefulClose?: boolean;
+  /** how the upstream answers; it echoes when left out */
+  respond?: Respond;
 };
 
 /** Starts everything around the configuration in `file`; rejects with a message for people. */
@@ -37,7 +39,7 @@ export async function startStack(file: string, options: StackOptions): Promise<S
     log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
     onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
   });
-  const upstream = await startUpstream();
+  const upstream = await startUpstream(options.respond);
   const listening = await grpcJsTransport().listen("127.0.0.1:0", acceptExchanges(runtime));
   const stopServers = async () => {
     await listening.close();

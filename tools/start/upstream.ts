@@ -14,28 +14,32 @@ export type Upstream = {
   stop(): Promise<void>;
 };
 
-export async function startUpstream(): Promise<Upstream> {
+/** Answers a request whose body has come. */
+export type Respond = (seen: Reached, response: ServerResponse) => void;
+
+export async function startUpstream(respond: Respond = echo): Promise<Upstream> {
   const reached: Reached[] = [];
   const raw: Buffer[] = [];
-  const server = createServer((request, response) => answer(request, response, reached, raw));
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const bytes = Buffer.concat(chunks);
+      const { method = "", url: path = "", headers } = request;
+      const seen = { method, path, headers, body: bytes.toString("utf8") };
+      reached.push(seen);
+      raw.push(bytes);
+      respond(seen, response);
+    });
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo; // a TCP server that listens has one
   return { address: `127.0.0.1:${port}`, reached, raw, stop: () => stop(server) };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, reached: Reached[], raw: Buffer[]): void {
-  const chunks: Buffer[] = [];
-  request.on("data", (chunk: Buffer) => chunks.push(chunk));
-  request.on("end", () => {
-    const bytes = Buffer.concat(chunks);
-    const body = bytes.toString("utf8");
-    const seen: Reached = { method: request.method ?? "", path: request.url ?? "", headers: request.headers, body };
-    reached.push(seen);
-    raw.push(bytes);
-    response.writeHead(200, { "content-type": "application/json" });
-    const { method, path, headers } = seen;
-    response.end(`${JSON.stringify({ method, path, headers }).slice(0, -1)},"body":${jsonText(body)}}`);
-  });
+function echo({ method, path, headers, body }: Reached, response: ServerResponse): void {
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(`${JSON.stringify({ method, path, headers }).slice(0, -1)},"body":${jsonText(body)}}`);
 }
 
 // JSON as it came, however deep or precise; anything else as a string.

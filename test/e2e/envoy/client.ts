@@ -7,6 +7,8 @@ export type Ask = {
   path?: string;
   headers?: { [name: string]: string | string[] };
   body?: string | Uint8Array;
+  /** sent without a length, in chunks */
+  chunked?: boolean;
 };
 
 export type Client = { ask(request: Ask): Promise<Answer>; close(): void };
@@ -14,9 +16,9 @@ export type Client = { ask(request: Ask): Promise<Answer>; close(): void };
 export function newClient(port: number, connections = 1): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   return {
-    ask: ({ method = "POST", path = "/", headers = { "content-type": "application/json" }, body }) =>
+    ask: ({ method = "POST", path = "/", headers = { "content-type": "application/json" }, body, chunked }) =>
       new Promise((resolve, reject) => {
-        const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+        const length = framing(body, chunked === true);
         const options = { host: "127.0.0.1", port, agent, method, path, headers: { ...length, ...headers } };
         const request = httpRequest(options, (response) => {
           const chunks: Buffer[] = [];
@@ -31,4 +33,10 @@ export function newClient(port: number, connections = 1): Client {
       }),
     close: () => agent.destroy(),
   };
+}
+
+// Node adds a content-length of its own to a body that is there at once, unless it is told otherwise.
+function framing(body: string | Uint8Array | undefined, chunked: boolean): { [name: string]: string } {
+  if (chunked) return { "transfer-encoding": "chunked" };
+  return body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
 }
