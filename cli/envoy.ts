@@ -1,9 +1,10 @@
 /** `binge envoy`: the Envoy configuration that a file's routes need, complete or as parts to paste. */
+import { parseAddress } from "../envoy/address.ts";
 import { envoyBootstrap } from "../envoy/bootstrap.ts";
 import { envoyFilterOnly } from "../envoy/filter-only.ts";
-import { optionalString, port, readArguments, requiredString } from "./arguments.ts";
+import { type Arguments, optionalString, port, readArguments, requiredString } from "./arguments.ts";
 import { requireConfiguration } from "./configuration.ts";
-import { Exit } from "./exit.ts";
+import { Ending, Exit } from "./exit.ts";
 
 export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream ADDR] [--port N] [--admin-port N] [--filter-only]
   Prints an Envoy bootstrap for the routes of FILE.
@@ -17,14 +18,13 @@ export async function envoy(args: readonly string[]): Promise<number> {
   const file = requiredString("envoy", parsed, "config");
   const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
   const options = {
-    listen: optionalString(parsed, "listen") ?? "127.0.0.1:50051",
-    upstream: optionalString(parsed, "upstream") ?? "127.0.0.1:8080",
+    listen: address(parsed, "listen", "127.0.0.1:50051"),
+    upstream: address(parsed, "upstream", "127.0.0.1:8080"),
     port: port("envoy", parsed, "port", 10_000),
     adminPort: port("envoy", parsed, "admin-port", 9901),
   };
-  const routes = configuration.plan.routes ?? [];
   const generate = parsed.values["filter-only"] === true ? envoyFilterOnly : envoyBootstrap;
-  process.stdout.write(generate(routes, options));
+  process.stdout.write(generate(configuration.plan.routes, options));
   return Exit.ok;
 }
 
@@ -36,3 +36,9 @@ const OPTIONS = {
   "admin-port": { type: "string" },
   "filter-only": { type: "boolean" },
 } as const;
+
+function address(parsed: Arguments, name: string, fallback: string): string {
+  const text = optionalString(parsed, name) ?? fallback;
+  if (parseAddress(text) !== undefined) return text;
+  throw new Ending(Exit.usage, `binge envoy: --${name} is HOST:PORT, [IPv6]:PORT or unix:/path, not "${text}"`);
+}

@@ -3,8 +3,8 @@
 import type { FaultReason } from "../engine/core/outcome.ts";
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
-import { ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
-import { replyBody } from "../engine/core/routes/reply.ts";
+import { bufferBytes, ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
+import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
 import {
   faulted,
   type LinkedRoute,
@@ -42,7 +42,7 @@ class RoutedTreatment implements Treatment {
 
   // Envoy's own configuration names the route: nothing to match, and no client can forge it.
   private markedRoute(mark: string): LinkedRoute | undefined {
-    const name = mark.slice(0, mark.indexOf("@"));
+    const name = mark.slice(0, mark.lastIndexOf("@"));
     const route = this.runtime.routes.find((known) => known.plan.name === name);
     if (route === undefined || routeMark(route.plan) !== mark) this.runtime.mismatchedMark(mark);
     return route;
@@ -131,26 +131,35 @@ class RoutedTreatment implements Treatment {
   }
 
   private decide(section: LinkedSection, verdict: Verdict): Decision {
+    const body = verdict.text === undefined ? undefined : this.runtime.encodeUtf8(verdict.text);
+    const bytesMax = bufferBytes(section.plan.limits.bodyBytes);
+    if (body !== undefined && body.length > bytesMax) {
+      return this.decide(section, faulted(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`));
+    }
     const route = this.route?.plan.name ?? "";
     this.runtime.observe(route, section.plan.direction, verdict);
-    const metadata = { agglo: { route, verdict: verdict.kind, rule: verdict.reply?.rule ?? "" } };
-    if (verdict.reply !== undefined) {
-      const decision = newDecision("reply");
-      decision.metadata = metadata;
-      const reply = verdict.reply;
-      const headers: HeaderSet[] = [{ name: "content-type", value: reply.contentType, append: false }];
-      for (const header of reply.headers) headers.push(headerSet(header));
-      const body = this.runtime.encodeUtf8(replyBody(reply, TOLD.includes(verdict.reason) ? verdict.detail : ""));
-      decision.reply = immediateAnswer(reply.status, headers, body, `agglo_${verdict.kind}{${reply.rule}}`);
-      if (reply.grpcStatus !== -1) decision.reply.grpcStatus = reply.grpcStatus;
-      return decision;
-    }
-    const decision = newDecision(verdict.text === undefined ? "pass" : "replace");
-    decision.metadata = metadata;
-    if (verdict.text !== undefined) decision.body = this.runtime.encodeUtf8(verdict.text);
+    const decision =
+      verdict.reply === undefined ? this.goOn(section, verdict, body) : this.reply(verdict, verdict.reply);
+    decision.metadata = { agglo: { route, verdict: verdict.kind, rule: verdict.reply?.rule ?? "" } };
+    return decision;
+  }
+
+  private goOn(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
+    const decision = newDecision(body === undefined ? "pass" : "replace");
+    decision.body = body;
     for (const header of verdict.setHeaders) decision.setHeaders.push(headerSet(header));
     // A fault that passes leaves the message as it came, headers too.
     if (verdict.kind !== "faulted") decision.removeHeaders = section.plan.removeHeaders;
+    return decision;
+  }
+
+  private reply(verdict: Verdict, reply: Reply): Decision {
+    const headers: HeaderSet[] = [{ name: "content-type", value: reply.contentType, append: false }];
+    for (const header of reply.headers) headers.push(headerSet(header));
+    const body = this.runtime.encodeUtf8(replyBody(reply, TOLD.includes(verdict.reason) ? verdict.detail : ""));
+    const decision = newDecision("reply");
+    decision.reply = immediateAnswer(reply.status, headers, body, `agglo_${verdict.kind}{${reply.rule}}`);
+    if (reply.grpcStatus !== -1) decision.reply.grpcStatus = reply.grpcStatus;
     return decision;
   }
 }

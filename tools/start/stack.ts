@@ -7,9 +7,9 @@ import { re2Regexps } from "../../engine/runtime/regexps.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
 import { findSystem } from "../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
-import { type RunningEnvoy, startEnvoy } from "../../envoy/running.ts";
 import { grpcJsTransport } from "../../extproc/grpc-js.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
+import { type RunningEnvoy, startEnvoy } from "../run-envoy.ts";
 import { type Respond, startUpstream, type Upstream } from "./upstream.ts";
 
 export type Stack = {

@@ -1,7 +1,7 @@
 /**
  * Path globs of routes: `*` is anything within one segment, `**` any number of whole segments, none included, so
- * `/orders/**` is `/orders`, `/orders/` and everything below. The same glob as an RE2 pattern goes into the Envoy
- * configuration (globPattern); a test holds the two against each other.
+ * `/orders/**` is `/orders`, `/orders/` and everything below. envoy/patterns.ts writes the same as RE2 patterns for Envoy; a
+ * test holds the two against each other.
  */
 
 export type PathGlob = {
@@ -11,7 +11,7 @@ export type PathGlob = {
 };
 
 export function compileGlob(text: string): PathGlob {
-  return { text, segments: text.slice(1).split("/") };
+  return { text, segments: decodeEscapes(text).slice(1).split("/") };
 }
 
 /** Whether a normalised path (normalizePath) matches. */
@@ -58,51 +58,55 @@ function matchSegment(pattern: string, text: string): boolean {
   return pos <= text.length - last.length;
 }
 
-/** The glob as an RE2 pattern for a whole path without query. */
-export function globPattern(glob: PathGlob): string {
-  let pattern = "";
-  for (let i = 0; i < glob.segments.length; i++) {
-    const segment = glob.segments[i] as string;
-    if (segment === "**") pattern += "(/[^/]*)*";
-    else pattern += `/${segment.split("*").map(quotePattern).join("[^/]*")}`;
-  }
-  return pattern;
-}
-
-export function quotePattern(text: string): string {
-  return text.replace(/[\\.+*?()|[\]{}^$]/g, "\\$&");
-}
-
 /**
- * The path as a lenient upstream may understand it: no query, escapes decoded, backslash as slash, no empty, `.` or `..`
- * segments. Matching on this keeps `/%6frders`, `//orders` and `/x/../orders` from slipping past a rule. (Generated
- * Envoy configurations normalise the path itself; this is for those written by hand.)
+ * The path as a lenient upstream may understand it: no query, escapes decoded, backslash as slash, no `;parameters`, no
+ * empty, `.` or `..` segments. Matching on this keeps `/%6frders`, `//orders`, `/x/..;/orders` and `/x/../orders` from
+ * slipping past a rule. (Generated Envoy configurations normalise the path themselves; this is for those written by hand.)
  */
 export function normalizePath(target: string): string {
-  let end = target.length;
-  for (let i = 0; i < target.length && end === target.length; i++) {
-    const char = target.charAt(i);
-    if (char === "?" || char === "#") end = i;
-  }
-  const raw = target.slice(0, end);
-  if (raw.indexOf("%") === -1 && raw.indexOf("//") === -1 && raw.indexOf("/.") === -1 && raw.indexOf("\\") === -1)
-    return raw;
+  const raw = (target.split("?")[0] as string).split("#")[0] as string;
+  if (!NEEDS_WORK.test(raw)) return raw;
   const segments = decodeEscapes(raw).split("\\").join("/").split("/");
   const kept: string[] = [];
   for (let i = 1; i < segments.length; i++) {
-    const segment = segments[i] as string;
+    const isLast = i === segments.length - 1;
+    const segment = (segments[i] as string).split(";")[0] as string;
     if (segment === "..") kept.pop();
-    else if (segment !== "." && (segment !== "" || i === segments.length - 1)) kept.push(segment);
+    if (segment !== ".." && segment !== "." && segment !== "") kept.push(segment);
+    else if (isLast) kept.push("");
   }
   return `/${kept.join("/")}`;
 }
 
-const ESCAPE = /%([0-9a-fA-F]{2})/g;
+const NEEDS_WORK = /[%;\\]|\/\/|\/\./;
+const HEX_PAIR = /^[0-9a-fA-F]{2}/;
 
+// Bytes that stand together are UTF-8 together; where they are none, each is taken for itself.
 function decodeEscapes(text: string): string {
-  return text.replace(ESCAPE, decodeEscape);
+  const parts = text.split("%");
+  let decoded = parts[0] as string;
+  let run = "";
+  for (let i = 1; i < parts.length; i++) {
+    const part = parts[i] as string;
+    if (!HEX_PAIR.test(part)) {
+      decoded += `${decodeRun(run)}%${part}`;
+      run = "";
+      continue;
+    }
+    run += `%${part.slice(0, 2)}`;
+    if (part.length === 2) continue;
+    decoded += decodeRun(run) + part.slice(2);
+    run = "";
+  }
+  return decoded + decodeRun(run);
 }
 
-function decodeEscape(_escape: string, hex: string): string {
-  return String.fromCharCode(Number.parseInt(hex, 16));
+function decodeRun(run: string): string {
+  try {
+    return decodeURIComponent(run);
+  } catch {
+    let bytes = "";
+    for (let i = 0; i < run.length; i += 3) bytes += String.fromCharCode(Number.parseInt(run.slice(i + 1, i + 3), 16));
+    return bytes;
+  }
 }

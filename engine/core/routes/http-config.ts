@@ -6,7 +6,7 @@ import type { Step } from "../plan.ts";
 import { HTTP_KEY } from "../processes/reserved.ts";
 import { compileFaultPolicy, type FaultPolicyConfig, ON_FAULT_FIELD } from "./fault-policy.ts";
 import { compileGlob } from "./glob.ts";
-import { headerValueError, writeRefusedBecause } from "./header.ts";
+import { headerNameError, headerValueError, writeRefusedBecause } from "./header.ts";
 import { normalizeHost } from "./match.ts";
 import type { HeaderWrite, MatchPlan, RoutePlan, SectionPlan } from "./route.ts";
 
@@ -169,6 +169,15 @@ function compileMatch(config: MatchConfig | undefined, compiler: Compiler, at: D
         `a path begins with "/", found "${path}"`,
         `write "/${path}"`,
       );
+    if (/[?#]/.test(path)) {
+      complain(
+        compiler.report,
+        "E_VALUE",
+        at.concat("paths", i),
+        `a path has no query and no fragment, found "${path}"`,
+        "match on internal:http.query in a condition",
+      );
+    }
     match.paths.push(compileGlob(path));
   }
   match.methods = config.methods ?? [];
@@ -185,8 +194,12 @@ function compileMatch(config: MatchConfig | undefined, compiler: Compiler, at: D
   }
   const headers = config.headers ?? {};
   const names = Object.keys(headers);
-  for (let i = 0; i < names.length; i++)
+  for (let i = 0; i < names.length; i++) {
+    const error = headerNameError((names[i] as string).toLowerCase());
+    if (error !== "")
+      complain(compiler.report, "E_HEADER", at.concat("headers", names[i] as string), `"${names[i]}" ${error}`, "");
     match.headers.push({ name: (names[i] as string).toLowerCase(), value: headers[names[i] as string] as string });
+  }
   return match;
 }
 

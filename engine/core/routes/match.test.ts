@@ -25,6 +25,7 @@ describe("a path glob", () => {
     ["/", "/", true],
     ["/", "/a", false],
     ["/a.b", "/axb", false],
+    ["/caf%C3%A9", "/café", true],
   ];
   test.each(cases)("%s on %s: %s", (glob, path, expected) => {
     expect(matchesGlob(compileGlob(glob), path)).toBe(expected);
@@ -44,6 +45,14 @@ describe("a path is matched as a lenient upstream may read it", () => {
     ["/orders/", "/orders/"],
     ["/orders//", "/orders/"],
     ["/100%", "/100%"],
+    ["/caf%C3%A9", "/café"],
+    ["/%ff/x", "/\u00ff/x"],
+    ["/x/..;/orders", "/orders"],
+    ["/x/..%3b/orders", "/orders"],
+    ["/orders;v=1/2", "/orders/2"],
+    ["/a/b/..", "/a/"],
+    ["/a/.", "/a/"],
+    ["/orders#x", "/orders"],
   ];
   test.each(cases)("%s is %s", (path, expected) => {
     expect(normalizePath(path)).toBe(expected);
@@ -54,6 +63,8 @@ test("a host is compared without case, port and final dot", () => {
   expect(normalizeHost("Shop.Example:8080")).toBe("shop.example");
   expect(normalizeHost("shop.example.")).toBe("shop.example");
   expect(normalizeHost("shop.example.:443")).toBe("shop.example");
+  expect(normalizeHost("shop.example..")).toBe("shop.example");
+  expect(normalizeHost("u@shop.example:80")).toBe("shop.example");
   expect(normalizeHost("[::1]:80")).toBe("[::1]");
 });
 
@@ -81,6 +92,7 @@ describe("the route of an exchange", () => {
     ["the first that matches", request("POST", "a.shop.example", "/orders"), 1],
     ["a header, exactly", request("GET", "x", "/", { "x-tenant": "acme" }), 0],
     ["two values are another value", request("GET", "x", "/", { "x-tenant": "acme,other" }), -1],
+    ["a method in small letters", request("post", "a.shop.example", "/"), 1],
     ["another method", request("GET", "a.shop.example", "/orders/1"), 2],
     ["a subdomain pattern is not the domain", request("POST", "shop.example", "/"), -1],
     ["none", request("GET", "x", "/other"), -1],

@@ -23,7 +23,8 @@ export function matchRoute(routes: readonly { plan: RoutePlan }[], request: Requ
 }
 
 function matches(match: MatchPlan, request: RequestLine, path: string, host: string): boolean {
-  if (match.methods.length > 0 && match.methods.indexOf(request.method) === -1) return false;
+  // In any case: methods are case-sensitive, and frameworks that upper-case them are many.
+  if (match.methods.length > 0 && match.methods.indexOf(request.method.toUpperCase()) === -1) return false;
   if (match.hosts.length > 0 && !matchesHost(match.hosts, host)) return false;
   if (match.paths.length > 0 && !matchesPath(match, path)) return false;
   for (let i = 0; i < match.headers.length; i++) {
@@ -48,9 +49,11 @@ function matchesPath(match: MatchPlan, path: string): boolean {
   return false;
 }
 
-/** Lower case, without port and without the root's dot: `Shop.Example.:8080` is `shop.example`. */
+/** Lower case, without user, port and the root's dot: `u@Shop.Example.:8080` is `shop.example`. */
 export function normalizeHost(host: string): string {
   const lower = host.toLowerCase();
-  const name = lower.startsWith("[") ? lower.slice(0, lower.indexOf("]") + 1) : (lower.split(":")[0] as string);
-  return name.endsWith(".") ? name.slice(0, -1) : name;
+  const address = lower.slice(lower.lastIndexOf("@") + 1);
+  let name = address.startsWith("[") ? address.slice(0, address.indexOf("]") + 1) : (address.split(":")[0] as string);
+  while (name.endsWith(".")) name = name.slice(0, -1);
+  return name;
 }

@@ -8,8 +8,6 @@ export type Needs = {
   responseBody: boolean;
   /** largest body, in bytes, of both directions */
   bodyBytesMax: number;
-  /** longest time a message may take, in ms; 0 = no deadline */
-  deadlineMs: number;
   /** true: without us traffic may pass, since nothing here guards it */
   failOpen: boolean;
   /** the response is to come uncoded and whole: Accept-Encoding and Range do not reach the upstream */
@@ -27,10 +25,21 @@ export function needs(route: RoutePlan): Needs {
     responseHeaders: response !== undefined,
     responseBody: hasPipelines(response),
     bodyBytesMax: Math.max(request?.limits.bodyBytes ?? 0, response?.limits.bodyBytes ?? 0),
-    deadlineMs: Math.max(request?.limits.deadlineMs ?? 0, response?.limits.deadlineMs ?? 0),
     failOpen: passesErrors(request) && passesErrors(response),
     plainResponse: hasPipelines(response),
   };
+}
+
+/** The frame around a body: H1 reads come in chunks of 16 KiB and more, and Envoy's limit is checked after a read. */
+const SLACK_BYTES = 65_536;
+
+/**
+ * How much of a body the proxy may hold for a section with this limit: twice as much, so that a body just over it still
+ * reaches the server, which refuses it as the route says, and an accepted one may double. A replacement over this would
+ * fail with the proxy's own 413 or 500 (facts 7.4), so the server makes it a fault before.
+ */
+export function bufferBytes(bodyBytesMax: number): number {
+  return 2 * bodyBytesMax + SLACK_BYTES;
 }
 
 function hasPipelines(section: SectionPlan | undefined): boolean {

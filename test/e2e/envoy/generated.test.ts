@@ -11,9 +11,9 @@ import type { RoutePlan } from "../../../engine/core/routes/route.ts";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { envoyFilterOnly } from "../../../envoy/filter-only.ts";
 import type { EnvoyOptions } from "../../../envoy/options.ts";
-import { type RunningEnvoy, startEnvoy, validateEnvoy } from "../../../envoy/running.ts";
-import { type ScriptedServer, startScriptedServer } from "../../../envoy/scripted-server.ts";
 import { onFault, route, section } from "../../../envoy/testing.ts";
+import { type RunningEnvoy, startEnvoy, validateEnvoy } from "../../../tools/run-envoy.ts";
+import { type ScriptedServer, startScriptedServer } from "./scripted-server.ts";
 
 const MIB = 1_048_576;
 const OPTIONS: EnvoyOptions = { listen: "127.0.0.1:50051", upstream: "127.0.0.1:8080", port: 0, adminPort: 0 };
@@ -48,11 +48,18 @@ function raw(port: number, line: string, headers: readonly string[] = ["host: x"
     socket.setEncoding("latin1");
     socket.on("data", (chunk: string) => {
       text += chunk;
+      if (isWhole(text)) socket.end(); // after a refusal Envoy would keep the connection for a second
     });
     socket.on("error", reject);
     socket.on("close", () => resolve({ status: Number(text.split(" ")[1]), text }));
     socket.write(`${[`${line} HTTP/1.1`, ...headers, "connection: close"].join("\r\n")}\r\n\r\n`, "latin1");
   });
+}
+
+function isWhole(text: string): boolean {
+  const [head, body] = text.split("\r\n\r\n");
+  const length = /^content-length: (\d+)/im.exec(head as string)?.[1];
+  return body !== undefined && length !== undefined && body.length >= Number(length);
 }
 
 /** One HTTP/2 request on a connection of its own; status 0: Envoy cut it. */
@@ -97,7 +104,13 @@ const odd = [
   route("both", {}, { response: section({ direction: "response", readsRequest: true, readsHttp: true }) }),
   route("response", {}, { request: undefined, response: section({ direction: "response", pipelines: [] }) }),
   route("open", {}, { request: section({ onFault: onFault(null) }) }),
+  route("control", { paths: ["/\u0001\n\u0085"], headers: [{ name: "x-a", value: "\n\u007f\u0085\u2028\ud800" }] }),
   route("empty", {}, { request: undefined }),
+  route(
+    "large",
+    {},
+    { request: section({ limits: { bodyBytes: 2 ** 30, decodedBytes: 1, depth: 1, deadlineMs: 60_000 } }) },
+  ),
 ];
 
 describe("every output loads", () => {
@@ -152,6 +165,7 @@ function pasted(filterOnly: string): string {
   const address = { socket_address: { address: "127.0.0.1", port_value: 0 } };
   const filters = [{ name: "envoy.filters.network.http_connection_manager", typed_config }];
   return stringify({
+    layered_runtime: parts.layered_runtime,
     static_resources: {
       listeners: [{ address, filter_chains: [{ filters }] }],
       clusters: [...parts.clusters, { name: "mine" }],

@@ -8,7 +8,7 @@ import { loadConfig } from "../../../engine/config/load.ts";
 import { re2Regexps } from "../../../engine/runtime/regexps.ts";
 import { findSystem } from "../../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
-import { type RunningEnvoy, startEnvoy } from "../../../envoy/running.ts";
+import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
 import { startUpstream, type Upstream } from "../../../tools/start/upstream.ts";
 import { newClient } from "./client.ts";
 

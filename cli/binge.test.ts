@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+
+const BINGE = fileURLToPath(new URL("./binge.ts", import.meta.url));
+const ORDERS = fileURLToPath(new URL("../examples/orders/orders.json", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "agglo-cli-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+const WRONG = file("wrong.json", '{\n  "pipelines": [{ "name": "p", "processes": [{ "name": "x" }] }]\n}');
+const RIGHT = file(
+  "right.json",
+  '{"pipelines": [], "http": {"version": 1, "routes": [{"name": "all", "request": {"setHeaders": {"x-a": "b"}}}]}}',
+);
+const SECRET = file(
+  "secret.json",
+  '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"r"}]}],"processDefinitions":[{"redactor":{"name":"r","rules":[{"paths":["a"],"hmac":{"key":"${env:AGGLO_TEST_ABSENT}"}}]}}]}',
+);
+
+type Ended = { code: number | null; stdout: string; stderr: string };
+
+function start(args: string[]): {
+  child: ChildProcess;
+  ended: Promise<Ended>;
+  said: (text: string) => Promise<string>;
+} {
+  const child = spawn(process.execPath, [BINGE, ...args], { cwd: folder });
+  let stdout = "";
+  let stderr = "";
+  const waiting: (() => void)[] = [];
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+    for (const wake of waiting) wake();
+  });
+  const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
+  const said = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        if (stderr.includes(text)) resolve(stderr);
+      };
+      waiting.push(look);
+      ended.then(({ code }) => reject(new Error(`ended with ${code}: ${stderr}`)));
+      look();
+    });
+  return { child, ended, said };
+}
+
+describe("every ending has its code and one clear sentence", () => {
+  const cases: [string, string[], number, RegExp][] = [
+    ["no verb", [], 2, /no verb is given/],
+    ["an unknown verb", ["lnt"], 2, /there is no verb "lnt"/],
+    ["a name every object has", ["constructor"], 2, /there is no verb/],
+    ["no file", ["lint"], 2, /name at least one file/],
+    ["an unknown option", ["envoy", "--cnfig", "x"], 2, /Unknown option '--cnfig'/],
+    ["a missing option", ["envoy"], 2, /--config is missing/],
+    ["a port that is none", ["envoy", "--config", RIGHT, "--port", "http"], 2, /--port is a port/],
+    ["an address that is none", ["envoy", "--config", RIGHT, "--listen", "50051"], 2, /--listen is HOST:PORT/],
+    [
+      "a file that is not there",
+      ["extproc", "--config", "none.json", "--listen", "127.0.0.1:0"],
+      78,
+      /there is no such file/,
+    ],
+    ["a wrong configuration", ["extproc", "--config", WRONG, "--listen", "127.0.0.1:0"], 78, /:2:\d+ +E_REFERENCE/],
+    ["a secret that is not there", ["extproc", "--config", SECRET, "--listen", "127.0.0.1:0"], 78, /AGGLO_TEST_ABSENT/],
+    [
+      "a system that is not there",
+      ["extproc", "--config", ORDERS, "--listen", "127.0.0.1:0"],
+      69,
+      /"archive".*mirrored/,
+    ],
+    [
+      "an address nobody can listen on",
+      ["extproc", "--config", RIGHT, "--listen", "unix:/nowhere/x.sock"],
+      69,
+      /cannot listen on unix/,
+    ],
+  ];
+  test.concurrent.each(cases)("%s", async (_title, args, code, message) => {
+    const { code: got, stderr } = await start(args).ended;
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /); // a stack trace
+    expect(got).toBe(code);
+  });
+});
+
+describe("lint", () => {
+  test("answers 0 for files that are right, with the policy of every route", async () => {
+    const { code, stdout } = await start(["lint", ORDERS, RIGHT]).ended;
+    expect(stdout).toContain("orders request: contentType 415, unparsable 400");
+    expect(code).toBe(0);
+  });
+
+  test("answers 1 when one is wrong or missing, and still looks at the others", async () => {
+    const { code, stdout } = await start(["lint", WRONG, "none.json", RIGHT]).ended;
+    expect(stdout).toContain("E_REFERENCE");
+    expect(stdout).toContain("none.json: cannot read");
+    expect(stdout).toContain("right.json: ok");
+    expect(code).toBe(1);
+  });
+
+  test("resolves no secret", async () => {
+    expect((await start(["lint", SECRET]).ended).code).toBe(0);
+  });
+});
+
+test("envoy prints a bootstrap, and with --filter-only what to paste", async () => {
+  const whole = await start(["envoy", "--config", ORDERS, "--listen", "unix:/run/agglo.sock"]).ended;
+  expect(whole.stdout).toContain("static_resources:");
+  expect(whole.stdout).toContain("pipe: { path: '/run/agglo.sock' }");
+  const part = await start(["envoy", "--config", ORDERS, "--filter-only"]).ended;
+  expect(part.stdout).toContain("x-agglo-route");
+  expect(part.stdout).not.toContain("static_resources:");
+});
+
+test("extproc serves, tells its health, and drains on SIGTERM", async () => {
+  const server = start(["extproc", "--config", RIGHT, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+  const stderr = await server.said("admin on");
+  expect(stderr).toContain("routes all");
+  const admin = `http://${/admin on (\S+)/.exec(stderr)?.[1]}`;
+  expect((await fetch(`${admin}/livez`)).status).toBe(200);
+  expect((await fetch(`${admin}/readyz`)).status).toBe(200);
+  expect(await (await fetch(`${admin}/metrics`)).text()).toContain("agglo_tee_queued_events 0");
+  expect((await fetch(`${admin}/`)).status).toBe(404);
+  server.child.kill("SIGTERM");
+  await server.said("draining");
+  expect((await fetch(`${admin}/readyz`)).status).toBe(503);
+  expect((await server.ended).code).toBe(0);
+}, 30_000);
+
+test("a file that binds nothing says so at start", async () => {
+  const unbound = file("unbound.json", '{"partitionUuid": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "pipelines": []}');
+  const server = start(["extproc", "--config", unbound, "--listen", "127.0.0.1:0"]);
+  expect(await server.said("ext_proc on")).toContain("no traffic is bound");
+  server.child.kill("SIGTERM");
+  expect((await server.ended).code).toBe(0);
+}, 30_000);

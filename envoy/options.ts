@@ -1,0 +1,19 @@
+/** What the generators are asked for. */
+export type EnvoyOptions = {
+  /** where agglo's ext_proc server listens: "HOST:PORT", "[IPv6]:PORT" or "unix:/path" */
+  listen: string;
+  /** where the traffic goes: "HOST:PORT" or "[IPv6]:PORT" */
+  upstream: string;
+  /** port of Envoy's listener; 0 lets the system choose */
+  port: number;
+  /** IP address of Envoy's listener; 127.0.0.1 when left out */
+  address?: string;
+  /** port of Envoy's admin interface, on 127.0.0.1; 9901 when left out, 0 lets the system choose */
+  adminPort?: number;
+  /** Envoy ends ext_proc streams with END_STREAM in place of RST_STREAM: for servers that count resets (facts 0.3, 0.5) */
+  gracefulClose?: boolean;
+};
+
+/** Clusters of the generated configuration; also their names in Envoy's statistics. */
+export const EXT_PROC_CLUSTER = "agglo_ext_proc";
+export const UPSTREAM_CLUSTER = "upstream";
