@@ -50,7 +50,7 @@ function start(args: string[]): {
         if (stderr.includes(text)) resolve(stderr);
       };
       waiting.push(look);
-      ended.then(({ code }) => reject(new Error(`ended with ${code}: ${stderr}`)));
+      void ended.then(({ code }) => reject(new Error(`ended with ${code}: ${stderr}`)));
       look();
     });
   return { child, ended, said };
