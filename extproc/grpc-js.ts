@@ -7,7 +7,7 @@ import http2, {
 import type { Server, Socket } from "node:net";
 import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import { boundAddress, listen } from "./listen.ts";
-import { loadCodec, readProcessingRequest, writeProcessingResponse } from "./messages/codec.ts";
+import { readProcessingRequest, writeProcessingResponse } from "./messages/codec.ts";
 import { readHealthRequest, ServingStatus, writeHealthResponse } from "./messages/health.ts";
 import { type Accept, type Call, EXTERNAL_PROCESSOR, GrpcStatus, type Listening, type Transport } from "./transport.ts";
 
@@ -41,7 +41,6 @@ export function grpcJsTransport(options: GrpcJsOptions = {}): Transport {
   return {
     async listen(address, accept) {
       const grpc = await import("@grpc/grpc-js"); // here, so that who uses another transport does not load it
-      loadCodec();
       const server = new grpc.Server({
         "grpc.max_receive_message_length": options.messageBytesMax ?? MESSAGE_BYTES_MAX,
         "grpc.max_send_message_length": -1,
@@ -169,7 +168,7 @@ function serveCall(
     const handler = accept(call, (name) => stream.metadata.get(name)[0]?.toString("latin1"));
     stream.on("data", (bytes: Buffer) => {
       if (finished) return;
-      const message = parse(bytes);
+      const message = readProcessingRequest(bytes);
       if (message === undefined) call.fail(GrpcStatus.INTERNAL, "agglo: these bytes are no ProcessingRequest");
       else guard(() => handler.recv(message));
     });
@@ -183,14 +182,6 @@ function serveCall(
       guard(() => handler.closed());
     });
   });
-}
-
-function parse(bytes: Buffer): ReturnType<typeof readProcessingRequest> | undefined {
-  try {
-    return readProcessingRequest(bytes);
-  } catch {
-    return undefined; // the peer's fault, not ours: it hears a status
-  }
 }
 
 const bytesAsTheyAre = {

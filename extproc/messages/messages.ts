@@ -1,5 +1,5 @@
 // The ext_proc messages as the rest of extproc speaks them. No protobuf object leaves this folder: a codec turns
-// bytes into these and these into bytes, and any codec (the protobufjs one, the hand-written one) fits behind it.
+// bytes into these and these into bytes (codec.ts), and another does the same to check it (oracle/).
 
 /** What a request message carries, numbered as its oneof is on the wire (external_processor.proto). */
 export const Kind = {
@@ -54,8 +54,11 @@ export type ProcessingRequest = {
   observabilityMode: boolean;
   /** On the first message of a call only; never in observability mode (facts 9.1). */
   protocolConfig: ProtocolConfig | undefined;
-  /** On the first message of each direction; flat CEL names such as "request.path" (facts 8.2). */
-  attributes: JsonObject | undefined;
+  /**
+   * On the first message of each direction; flat CEL names such as "request.path" (facts 8.2). As received, because
+   * hardly anyone asks: `readAttributes` decodes them. A view like `body`.
+   */
+  attributes: Uint8Array | undefined;
 };
 
 /** One header to set. `value` is latin1, one char per byte. `append`: another line beside what is there; false: instead of it. */

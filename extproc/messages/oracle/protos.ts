@@ -1,10 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { loadSync, type MethodDefinition } from "@grpc/proto-loader";
 
-// The message types of protos/, as @grpc/proto-loader makes them.
+// The message types of protos/, as @grpc/proto-loader makes them. For tests and benchmarks only.
 
-// The same two steps up lead to protos/ from extproc/messages/ in the sources and from dist/extproc/messages/ once built.
-const PROTOS = fileURLToPath(new URL("../../protos/", import.meta.url));
+const PROTOS = fileURLToPath(new URL("../../../protos/", import.meta.url));
 
 // Plain objects that hold what the sender set and nothing else: numbers for enums, views for bytes, and for each oneof
 // a property with the name of the arm that is set.
