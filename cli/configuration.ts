@@ -3,15 +3,20 @@ import { readFileSync } from "node:fs";
 import { type Loaded, loadConfig } from "../engine/config/load.ts";
 import { printDiagnostics } from "../engine/config/print.ts";
 import type { Plan } from "../engine/core/plan.ts";
+import { filesBeside } from "../engine/runtime/config-files.ts";
 import { re2Regexps } from "../engine/runtime/regexps.ts";
+import { ajvSchemas } from "../engine/runtime/schemas.ts";
 import { findSystem } from "../engine/systems/registry.ts";
 import { Ending, Exit } from "./exit.ts";
 
 export type Configuration = Loaded & { plan: Plan };
 
 /** Reads and checks; opens nothing. Throws an Ending when the file cannot be read. */
-export function readConfiguration(file: string): Loaded {
-  return loadConfig(readText(file), { file, regexps: re2Regexps(), systemForm: findSystem });
+export function readConfiguration(file: string, lenient = false): Loaded {
+  const regexps = re2Regexps();
+  const schemas = ajvSchemas(regexps);
+  const readFile = filesBeside(file);
+  return loadConfig(readText(file), { file, regexps, schemas, readFile, systemForm: findSystem, lenient });
 }
 
 /** The plan of a file that is right; otherwise its complaints and exit 78. */

@@ -1,6 +1,6 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
 import { setTimeout as delay } from "node:timers/promises";
-import { type Log, type Runtime, StartError, startRuntime } from "../engine/runtime/runtime.ts";
+import type { Log, Runtime } from "../engine/runtime/runtime.ts";
 import { type Admin, startAdmin } from "../extproc/admin.ts";
 import { grpcJsTransport } from "../extproc/grpc-js.ts";
 import { acceptExchanges } from "../extproc/server.ts";
@@ -8,28 +8,36 @@ import type { Listening } from "../extproc/transport.ts";
 import { optionalString, readArguments, requiredString } from "./arguments.ts";
 import { type Configuration, requireConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
+import { startOrEnd } from "./start.ts";
 
-export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR]
+export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--allow-spawn]
   Serves Envoy's ext_proc protocol with the routes of FILE.
   --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path
   --admin ADDR     /livez, /readyz and /metrics (127.0.0.1:9464)
+  --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGTERM drains: health checks hear NOT_SERVING, open exchanges end, mirrored events are sent.`;
 
-const OPTIONS = { config: { type: "string" }, listen: { type: "string" }, admin: { type: "string" } } as const;
+const OPTIONS = {
+  config: { type: "string" },
+  listen: { type: "string" },
+  admin: { type: "string" },
+  "allow-spawn": { type: "boolean" },
+} as const;
 
 export async function extproc(args: readonly string[]): Promise<number> {
   const parsed = readArguments("extproc", args, OPTIONS, false);
   const file = requiredString("extproc", parsed, "config");
   const address = requiredString("extproc", parsed, "listen");
   const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
-  const runtime = await start(configuration);
+  const runtime = await startOrEnd(configuration, { log, allowSpawn: parsed.values["allow-spawn"] === true });
   const listening = await open(() => grpcJsTransport({ onBug }).listen(address, acceptExchanges(runtime)), runtime);
   const adminAddress = optionalString(parsed, "admin");
   const admin =
     adminAddress === undefined ? undefined : await open(() => startAdmin(adminAddress, runtime), runtime, listening);
+  const ended = terminated(); // before anybody can know of us: a SIGTERM right after the line below is one to drain for
   log("info", `ext_proc on ${listening.address}, ${describe(configuration)}`);
   if (admin !== undefined) log("info", `admin on ${admin.address}`);
-  await terminated();
+  await ended;
   await drain(listening, admin, runtime);
   return Exit.ok;
 }
@@ -46,16 +54,6 @@ function describe({ plan }: Configuration): string {
   const routes = plan.routes;
   if (routes === undefined) return 'no traffic is bound and all of it passes: add an "http" section to bind pipelines';
   return `routes ${routes.map((route) => route.name).join(", ")}`;
-}
-
-async function start(configuration: Configuration): Promise<Runtime> {
-  try {
-    return await startRuntime(configuration.plan, configuration.systems, { log });
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    const text = `${configuration.document.file}: ${error.message.replaceAll("\n", `\n${configuration.document.file}: `)}`;
-    throw new Ending(error.configuration ? Exit.config : Exit.unavailable, text);
-  }
 }
 
 /** Opens a door; when that fails, closes what is open already and ends with the sentence. */

@@ -1,6 +1,8 @@
 /** `binge lint FILE…`: every complaint about configurations, and what their routes do when something goes wrong. */
 import type { Loaded } from "../engine/config/load.ts";
+import { findOriginalRefusals } from "../engine/config/original.ts";
 import { printDiagnostics } from "../engine/config/print.ts";
+import { findSlips } from "../engine/config/strict.ts";
 import { FAULT_REASONS } from "../engine/core/outcome.ts";
 import type { Plan } from "../engine/core/plan.ts";
 import type { SectionPlan } from "../engine/core/routes/route.ts";
@@ -8,33 +10,39 @@ import { readArguments } from "./arguments.ts";
 import { readConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 
-export const LINT_HELP = `binge lint FILE…
+export const LINT_HELP = `binge lint FILE… [--strict] [--original] [--lenient]
   Checks configurations: every finding with its place and remedy, and the fault policy of every route.
-  Opens nothing and resolves no secret. Exit 0 when nothing is wrong, 1 with findings.`;
+  Opens nothing and resolves no secret. Exit 0 when nothing is wrong, 1 with findings.
+  --strict    for routes that change or refuse: every way a message, a field or a type could slip past
+  --original  what the original agglo would refuse
+  --lenient   unknown fields are warnings`;
+
+const OPTIONS = { strict: { type: "boolean" }, original: { type: "boolean" }, lenient: { type: "boolean" } } as const;
 
 export async function lint(args: readonly string[]): Promise<number> {
-  const { positionals } = readArguments("lint", args, {}, true);
+  const { positionals, values } = readArguments("lint", args, OPTIONS, true);
   if (positionals.length === 0) throw new Ending(Exit.usage, "binge lint: name at least one file; see binge --help");
   let wrong = false;
   for (const file of positionals) {
-    const loaded = readOrSay(file);
+    const loaded = readOrSay(file, values.lenient === true);
     if (loaded === undefined) {
       wrong = true;
       continue;
     }
-    if (loaded.diagnostics.length > 0) {
-      process.stdout.write(`${printDiagnostics(loaded.diagnostics, loaded.document, {})}\n`);
-    }
-    if (loaded.plan === undefined) wrong = true;
-    else process.stdout.write(describe(file, loaded.plan));
+    const findings = [...loaded.diagnostics];
+    if (values.strict === true && loaded.plan !== undefined) findings.push(...findSlips(loaded.plan, loaded.slips));
+    if (values.original === true) findings.push(...findOriginalRefusals(loaded.document.value));
+    if (findings.length > 0) process.stdout.write(`${printDiagnostics(findings, loaded.document, {})}\n`);
+    if (findings.some((finding) => finding.severity === "error")) wrong = true;
+    else if (loaded.plan !== undefined) process.stdout.write(describe(file, loaded.plan));
   }
   return wrong ? Exit.findings : Exit.ok;
 }
 
 /** undefined: the file cannot be read, which is said; the other files still have their turn. */
-function readOrSay(file: string): Loaded | undefined {
+function readOrSay(file: string, lenient: boolean): Loaded | undefined {
   try {
-    return readConfiguration(file);
+    return readConfiguration(file, lenient);
   } catch (error) {
     if (!(error instanceof Ending)) throw error;
     process.stdout.write(`${error.message}\n`);

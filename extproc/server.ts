@@ -1,5 +1,6 @@
 /** exchange x routes x runtime: finds the route of an exchange, and makes of its sections' verdicts the decisions. */
 
+import type { JsonObject } from "../engine/core/event/json.ts";
 import type { FaultReason } from "../engine/core/outcome.ts";
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
@@ -11,8 +12,10 @@ import {
   type LinkedSection,
   passed,
   treat,
+  treatBodyless,
   type Verdict,
 } from "../engine/core/routes/section.ts";
+import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { type Decision, type Direction, Exchange, newDecision, type Treatment } from "./exchange/exchange.ts";
 import { headerValue } from "./exchange/headers.ts";
@@ -48,7 +51,12 @@ class RoutedTreatment implements Treatment {
     return route;
   }
 
-  recvHeaders(direction: Direction, headers: readonly string[], endOfStream: boolean, bodyMode: number): Decision {
+  recvHeaders(
+    direction: Direction,
+    headers: readonly string[],
+    endOfStream: boolean,
+    bodyMode: number,
+  ): Decision | Promise<Decision> {
     if (direction === "request") {
       this.request = readRequestFacts(headers);
       this.route ??= this.matchedRoute(headers);
@@ -58,8 +66,9 @@ class RoutedTreatment implements Treatment {
     const section = this.section(direction);
     if (section === undefined) return this.unbound(direction);
     const verdict = this.beforeBody(section, headers, endOfStream, bodyMode);
-    const decision = verdict === undefined ? newDecision("readBody") : this.decide(section, verdict);
-    return withoutCoding(decision, this.route, direction);
+    if (verdict === undefined) return withoutCoding(newDecision("readBody"), this.route, direction);
+    const decide = (settled: Verdict) => withoutCoding(this.decide(section, settled, undefined), this.route, direction);
+    return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
   }
 
   recvBody(direction: Direction, body: Uint8Array): Decision | Promise<Decision> {
@@ -67,17 +76,56 @@ class RoutedTreatment implements Treatment {
     if (section === undefined) return PASS;
     const headers = direction === "request" ? this.request?.headers : this.responseHeaders;
     if (headers === undefined) {
-      return this.decide(section, faulted(section, "error", "the proxy sends the body without its headers"));
+      return this.decide(section, faulted(section, "error", "the proxy sends the body without its headers"), undefined);
     }
-    if (body.length === 0) return this.decide(section, passed(section));
-    if (body.length > section.plan.limits.bodyBytes) return this.decide(section, tooLarge(section));
-    const text = this.runtime.decodeUtf8(body);
-    if (text === undefined) return this.decide(section, faulted(section, "unparsable", "not valid UTF-8"));
-    const route = this.route?.plan.name ?? "";
-    const http = section.plan.readsHttp ? httpContext(direction, route, this.request, this.responseHeaders) : undefined;
-    const verdict = treat(section, text, http);
-    if (verdict instanceof Promise) return verdict.then((settled) => this.decide(section, settled));
-    return this.decide(section, verdict);
+    if (body.length === 0) {
+      const verdict = this.withoutBody(section);
+      const decide = (settled: Verdict) => this.decide(section, settled, undefined);
+      return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+    }
+    if (body.length > section.plan.limits.bodyBytes) return this.decide(section, tooLarge(section), undefined);
+    const coding = codingOf(headerValue(headers, "content-encoding"));
+    if (coding === undefined) return this.decide(section, unknownCoding(section), undefined);
+    if (coding === "identity") return this.recvContent(section, headers, body, coding);
+    const content = decodeBody(coding, body, section.plan.limits.decodedBytes);
+    if (!(content instanceof Promise)) return this.recvContent(section, headers, content, coding);
+    return content.then((settled) => this.recvContent(section, headers, settled, coding));
+  }
+
+  /** The body without its coding, or why it has none. */
+  private recvContent(
+    section: LinkedSection,
+    headers: readonly string[],
+    content: Uint8Array | CodingFault,
+    coding: Coding | "identity",
+  ): Decision | Promise<Decision> {
+    const { decodedBytes } = section.plan.limits;
+    if (content === "unparsable") {
+      return this.decide(section, faulted(section, "unparsable", `the body is not valid ${coding}`), undefined);
+    }
+    if (content === "tooLarge" || content.length > decodedBytes) {
+      const detail = `the body's content is larger than ${decodedBytes} bytes`;
+      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
+    }
+    const text = this.runtime.decodeUtf8(content);
+    if (text === undefined) return this.decide(section, faulted(section, "unparsable", "not valid UTF-8"), undefined);
+    const contentType = headerValue(headers, "content-type") ?? "";
+    const verdict = treat(section, text, this.http(section), contentType);
+    if (verdict instanceof Promise) return verdict.then((settled) => this.encoded(section, settled, coding));
+    return this.encoded(section, verdict, coding);
+  }
+
+  private encoded(section: LinkedSection, verdict: Verdict, coding: Coding | "identity"): Decision | Promise<Decision> {
+    if (verdict.text === undefined) return this.decide(section, verdict, undefined);
+    const content = this.runtime.encodeUtf8(verdict.text);
+    const body = coding === "identity" ? content : encodeBody(coding, content);
+    if (!(body instanceof Promise)) return this.decide(section, verdict, body);
+    return body.then((settled) => this.decide(section, verdict, settled));
+  }
+
+  private http(section: LinkedSection): JsonObject | undefined {
+    if (!section.plan.readsHttp) return undefined;
+    return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.request, this.responseHeaders);
   }
 
   closed(): void {}
@@ -109,10 +157,11 @@ class RoutedTreatment implements Treatment {
     headers: readonly string[],
     endOfStream: boolean,
     bodyMode: number,
-  ): Verdict | undefined {
+  ): Verdict | Promise<Verdict> | undefined {
     const plan = section.plan;
     if (plan.direction === "response" && !matchesStatus(plan.statuses, headers)) return passed(section);
-    if (endOfStream || section.pipelines.length === 0) return passed(section);
+    if (section.pipelines.length === 0) return passed(section);
+    if (endOfStream) return this.withoutBody(section);
     if (headerValue(headers, ":status") === "206" && plan.guards) {
       return faulted(section, "unparsable", "a part of a body cannot be treated");
     }
@@ -120,8 +169,8 @@ class RoutedTreatment implements Treatment {
     if (type === undefined || !acceptsMedia(plan.contentTypes, type) || !isUtf8Charset(type)) {
       return faulted(section, "contentType", "the content type is none of the section's");
     }
-    const coding = headerValue(headers, "content-encoding");
-    if (coding !== undefined && coding !== "identity") return faulted(section, "unparsable", "the body is compressed");
+    // Said once more with the body: here it saves reading it.
+    if (codingOf(headerValue(headers, "content-encoding")) === undefined) return unknownCoding(section);
     if (Number(headerValue(headers, "content-length") ?? 0) > plan.limits.bodyBytes) {
       return tooLarge(section);
     }
@@ -130,11 +179,16 @@ class RoutedTreatment implements Treatment {
     return faulted(section, "error", "the proxy does not send the body");
   }
 
-  private decide(section: LinkedSection, verdict: Verdict): Decision {
-    const body = verdict.text === undefined ? undefined : this.runtime.encodeUtf8(verdict.text);
+  private withoutBody(section: LinkedSection): Verdict | Promise<Verdict> {
+    return section.plan.bodyless ? treatBodyless(section, this.http(section)) : passed(section);
+  }
+
+  /** `body`: the bytes of the verdict's text, coded as the message says. */
+  private decide(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const bytesMax = bufferBytes(section.plan.limits.bodyBytes);
     if (body !== undefined && body.length > bytesMax) {
-      return this.decide(section, faulted(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`));
+      const detail = `the body would become larger than ${bytesMax} bytes`;
+      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
     }
     const route = this.route?.plan.name ?? "";
     this.runtime.observe(route, section.plan.direction, verdict);
@@ -171,7 +225,11 @@ function tooLarge(section: LinkedSection): Verdict {
   return faulted(section, "tooLarge", `the body is larger than ${section.plan.limits.bodyBytes} bytes`);
 }
 
-// Where the response is to be rewritten it must come uncoded and whole: simpler than undoing it (engine.md).
+function unknownCoding(section: LinkedSection): Verdict {
+  return faulted(section, "unparsable", "the content coding is none of gzip, deflate, br and zstd, or several");
+}
+
+// Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
 function withoutCoding(decision: Decision, route: LinkedRoute | undefined, direction: Direction): Decision {
   if (direction === "response" || (route?.response?.pipelines.length ?? 0) === 0) return decision;
   decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);

@@ -196,6 +196,17 @@ test.each(BAD)("%s: %s is refused", (field, written, expected) => {
   expect(value).toBeUndefined();
 });
 
+test("a grammar with a text form takes a string or its object", () => {
+  const field: Field = { kind: "oneOf", text: "an expression", members: { op: FIELDS.op as Field }, doc };
+  const fields: Fields = { when: field };
+  expect(run('{"when": "a > 1"}', {}, fields).value).toEqual({ when: "a > 1" });
+  expect(run('{"when": ""}', {}, fields).value).toEqual({ when: "" });
+  expect(run('{"when": {"op": "Equal"}}', {}, fields).value).toEqual({ when: { op: 23 } });
+  expect(run('{"when": null}', {}, fields).value).toEqual({});
+  expect(run('{"when": 1}', {}, fields).said).toEqual(["E_TYPE when: expected a string or an object, found a number"]);
+  expect(run('{"when": []}', {}, fields).said).toEqual(["E_TYPE when: expected a string or an object, found an array"]);
+});
+
 test("the root must be an object", () => {
   expect(run("[]").said).toEqual(["E_TYPE : expected an object, found an array"]);
 });

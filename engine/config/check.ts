@@ -88,6 +88,9 @@ function check(
     case "object":
       return checkObject(field.fields, field.exclusive ?? [], value, at, context);
     case "oneOf":
+      if (field.text !== undefined && !isObject(value)) {
+        return typeof value === "string" ? value : expectedContainer(context, at, "a string or an object", value);
+      }
       return checkObject(field.members, Object.keys(field.members), value, at, context);
     case "list":
       return checkList(field, value, at, context);

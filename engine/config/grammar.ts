@@ -18,11 +18,19 @@ const operator = (values: { readonly [name: string]: number }) =>
 
 const OPERANDS = { lhs: named("operand", "Left side."), rhs: named("operand", "Right side.") };
 
+/** What a condition written as a string holds (core/condition/cel-compile.ts). */
+const CEL_DOC =
+  'A subset of CEL: `size(event.items) > 0 && !(http.headers["x-env"] in ["test", "dev"])`. `event` is the event, ' +
+  '`http` what is known of the message, `internal["risk"]` another reserved key. A name is one member and a number one ' +
+  'element: a key that holds dots is `event["a.b"]`. Nothing is converted. A missing field is an error, which `&&` and ' +
+  '`||` absorb where the other side decides: ask with `has(event.a)` or `"x-env" in http.headers`.';
+
 /** Grammars that refer to themselves or to each other. */
 export const NAMED: { readonly [name: string]: Field } = {
   condition: {
     kind: "oneOf",
     doc: "When something applies. `{}`: always.",
+    text: CEL_DOC,
     members: {
       expression: named("expression", "A comparison, or several joined."),
       exists: {
@@ -106,8 +114,12 @@ const PIPELINE: Fields = {
           kind: "object",
           doc: "Retries of a process that waits for the outside.",
           fields: {
-            numRetries: { kind: "integer", min: 0, doc: "Attempts after the first." },
-            initialBackOffMs: { kind: "integer", min: 0, doc: "Delay before the first retry; doubles each time." },
+            numRetries: { kind: "integer", min: 0, max: 1000, doc: "Attempts after the first." },
+            initialBackOffMs: {
+              kind: "integer",
+              min: 0,
+              doc: "Delay before the first retry. Doubles each time up to 30 s, and varies by half so that many do not come back together.",
+            },
           },
         },
         instrumentation: {
@@ -115,14 +127,18 @@ const PIPELINE: Fields = {
           doc: "What is measured of it.",
           fields: {
             enableTracing: { kind: "boolean", doc: "Spans." },
-            latency: { kind: "boolean", doc: "A latency histogram." },
+            latency: { kind: "boolean", doc: "Time spent in it, in nanoseconds, and how often." },
             counter: { kind: "boolean", doc: "Counters of successes and failures." },
           },
         },
       },
     },
   },
-  checkpoint: later("Checkpoints come with the daemons."),
+  checkpoint: {
+    kind: "object",
+    doc: "Where it is kept how far the pipeline came with an event, so that the event given again goes on there. Not in routes.",
+    fields: { outputConnectorRef: { kind: "string", doc: "A key-value store or a folder." } },
+  },
   enableTracing: { kind: "boolean", doc: "Spans of the pipeline." },
   enableMetrics: { kind: "boolean", doc: "Metrics of the pipeline." },
 };
@@ -143,22 +159,25 @@ const EXTERNAL: Fields = {
   },
   name: { kind: "string", required: true, doc: "What tees and stores call it; unique per type." },
   connectionString: { kind: "string", required: true, doc: "`scheme:parameters`, a URL or a directory." },
-  options: later("Options come with the systems that need them."),
+  options: { kind: "later", ours: true, doc: "Options come with the systems that need them." },
 };
 
 /** The members of a process definition: one per process. */
 const DEFINITION: { [key: string]: Field } = {};
+/** Processes that the original does not have. */
+const OUR_PROCESSES: readonly string[] = ["redactor", "validator"];
 for (const process of processes) {
   DEFINITION[process.definition.key] = {
     kind: "object",
     fields: process.definition.fields,
     doc: process.definition.summary,
+    ours: OUR_PROCESSES.includes(process.definition.key),
   };
 }
 for (const key of LATER_PROCESSES) DEFINITION[key] = later("");
 
 export const ROOT: Fields = {
-  $schema: { kind: "string", doc: "For editors." },
+  $schema: { kind: "string", ours: true, doc: "For editors." },
   partitionUuid: { kind: "string", doc: "The partition's UUID. Optional where `http` is present." },
   pipelines: { kind: "list", doc: "Pipelines.", of: { kind: "object", doc: "A pipeline.", fields: PIPELINE } },
   processDefinitions: {
@@ -171,6 +190,6 @@ export const ROOT: Fields = {
     doc: "What tees send to.",
     of: { kind: "object", doc: "An external system.", fields: EXTERNAL },
   },
-  http: { kind: "object", fields: HTTP_FIELDS, doc: "Which pipelines run on which traffic." },
-  tests: { kind: "any", doc: "Cases for `binge test`." },
+  http: { kind: "object", ours: true, fields: HTTP_FIELDS, doc: "Which pipelines run on which traffic." },
+  tests: { kind: "any", ours: true, doc: "Cases for `binge test`." },
 };

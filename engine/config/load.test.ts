@@ -6,13 +6,14 @@ import { Outcome } from "../core/outcome.ts";
 import { link, runPipelines } from "../core/pipeline.ts";
 import type { Plan } from "../core/plan.ts";
 import { processes } from "../core/processes/registry.ts";
-import { testPorts, testRegexps } from "../core/testing.ts";
+import { testPorts, testRegexps, testSchemas } from "../core/testing.ts";
 import { type LoadOptions, loadConfig } from "./load.ts";
 import { printDiagnostics } from "./print.ts";
 
 const options: LoadOptions = {
   file: "test.json",
   regexps: testRegexps,
+  schemas: testSchemas,
   systemForm: (_type, connectionString) =>
     connectionString === "bad:"
       ? { code: "E_CONNECTION", error: "bad connection", remedy: "" }
@@ -33,7 +34,10 @@ function withProcess(key: string, config: object): object {
     partitionUuid: "3F2504E0-4F89-11D3-9A0C-0305E82C3301",
     pipelines: [{ name: "p", processes: [{ name: (config as { name: string }).name }] }],
     processDefinitions: [{ [key]: config }],
-    externalSystems: [{ externalType: "ExternalObjectStore", name: "archive", connectionString: "mem:archive" }],
+    externalSystems: [
+      { externalType: "ExternalObjectStore", name: "archive", connectionString: "mem:archive" },
+      { externalType: "ExternalKVStore", name: "state", connectionString: "mem:state" },
+    ],
   };
 }
 
@@ -56,6 +60,7 @@ for (const { definition } of processes) {
         example.outcome === undefined || example.outcome === "stop" ? Outcome.next : outcomes[example.outcome];
       expect(outcome).toBe(expected);
       expect(context.event.value).toEqual(example.output);
+      expect(context.event.side).toMatchObject(example.side ?? {});
     });
   });
 }
@@ -91,7 +96,7 @@ describe("every complaint at once, each with its place and remedy", () => {
         { redactor: { name: "redact", rules: [{ paths: ["a["], drop: true }] } },
         { filter: { name: "redact", keepMatch: true } },
         { tee: { name: "t", outputConnectorRef: "archiv" } },
-        { aggregator: { name: "later" } },
+        { entwine: { name: "later" } },
       ],
       externalSystems: [
         { externalType: "ExternalObjectStore", name: "archive", connectionString: "mem:a" },
@@ -106,7 +111,7 @@ describe("every complaint at once, each with its place and remedy", () => {
       'E_DUPLICATE_NAME  processDefinitions[1].filter.name: two process definitions are called "redact"',
       'did you mean "keepMatched"?',
       'no external system is called "archiv"; did you mean "archive"?',
-      "E_NOT_YET  processDefinitions[3].aggregator",
+      "E_NOT_YET  processDefinitions[3].entwine",
       "E_CONNECTION  externalSystems[1].connectionString: bad connection",
       "E_UNKNOWN_FIELD  extra",
     ]) {
@@ -142,12 +147,24 @@ describe("every complaint at once, each with its place and remedy", () => {
       "E_HEADER",
     ],
     [
-      "a fold",
+      "a fold by a program without a name",
       withProcess("transformer", {
         name: "t",
-        specs: [{ transformation: { transformationType: "TransformLeftFold" } }],
+        specs: [{ transformation: { transformationType: "TransformLeftFold", leftFoldArgs: { path: "" } } }],
       }),
-      "E_NOT_YET",
+      "E_VALUE",
+    ],
+    ["a spawner without a program", withProcess("spawner", { name: "s", job: { runnable: {} } }), "E_MISSING_FIELD"],
+    ["a spawner without a job", withProcess("spawner", { name: "s", doSync: true }), "E_MISSING_FIELD"],
+    [
+      "a program whose name ends early",
+      withProcess("spawner", { name: "s", job: { runnable: { pathToExec: "a\0b" } } }),
+      "E_VALUE",
+    ],
+    [
+      "an argument that ends early",
+      withProcess("spawner", { name: "s", job: { runnable: { pathToExec: "a", cmdArgs: ["x\0"] } } }),
+      "E_VALUE",
     ],
   ];
   test.each(wrong)("%s", (_title, config, code) => {

@@ -2,10 +2,11 @@
  * A configuration file in, a plan and every complaint about it out. Nothing is opened and no secret is resolved here:
  * lint runs exactly this.
  */
-import type { Compiler } from "../core/compiler.ts";
+import type { Compiler, Slip } from "../core/compiler.ts";
 import { complain, type Diagnostic, type DocumentPath, hasErrors, newReport, type Report } from "../core/diagnostic.ts";
-import { newPlan, newStep, type Plan, type Step } from "../core/plan.ts";
-import { type Regexps, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
+import type { JsonValue } from "../core/event/json.ts";
+import { newPlan, newStep, type Plan, type Step, type StepOptions } from "../core/plan.ts";
+import { type Regexps, type Schemas, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
 import { findProcess } from "../core/processes/registry.ts";
 import { compileRoute, type RouteConfig } from "../core/routes/http-config.ts";
 import type { RoutePlan } from "../core/routes/route.ts";
@@ -13,6 +14,8 @@ import { type CheckContext, checkFields, isClean } from "./check.ts";
 import { type Document, readDocument } from "./document.ts";
 import { NAMED, ROOT } from "./grammar.ts";
 import { spreadOnFault } from "./on-fault.ts";
+import { type PipelineConfig, readPipelineOptions, readStepOptions, refuseCheckpoints } from "./pipelines.ts";
+import { complainOfLocalState, complainOfSharedState } from "./shared-state.ts";
 import { suggest } from "./suggest.ts";
 
 /** How a connection string is to be understood, or why it cannot; engine/systems knows. */
@@ -26,6 +29,12 @@ export type LoadOptions = {
   regexps: Regexps;
   /** the form of a system's connection string; opens nothing */
   systemForm: (type: SystemType, connectionString: string) => SystemForm;
+  /** unknown fields are warnings */
+  lenient?: boolean;
+  /** left out: a schema is refused */
+  schemas?: Schemas;
+  /** the text of a file that the configuration names, relative to its own place; left out: there is none */
+  readFile?: (file: string) => { text: string } | { error: string };
 };
 
 export type SystemConfig = { type: SystemType; name: string; connectionString: string };
@@ -35,6 +44,8 @@ export type Loaded = {
   /** undefined when something is wrong */
   plan: Plan | undefined;
   systems: SystemConfig[];
+  /** by the plan's steps: ways past each, for `lint --strict` */
+  slips: Slip[][];
   diagnostics: Diagnostic[];
 };
 
@@ -48,29 +59,33 @@ type RootConfig = {
   http?: HttpConfig;
 };
 type HttpConfig = { routes?: RouteConfig[] };
-type PipelineConfig = { name?: string; processes?: (ProcessConfig | null)[] };
-type ProcessConfig = { name?: string; retryStrategy?: { numRetries?: number } };
 type ExternalConfig = { externalType: number; name: string; connectionString: string };
 
 export function loadConfig(text: string, options: LoadOptions): Loaded {
   const document = readDocument(text, options.file);
   const report = newReport();
   report.diagnostics.push(...document.diagnostics);
-  const loaded: Loaded = { document, plan: undefined, systems: [], diagnostics: report.diagnostics };
+  const loaded: Loaded = { document, plan: undefined, systems: [], slips: [], diagnostics: report.diagnostics };
   if (document.value === undefined) return loaded;
   // Partial: what one part gets wrong hides nothing of another. A part is compiled only where it is clean.
-  const context: CheckContext = { report, named: NAMED, partial: true };
+  const context: CheckContext = { report, named: NAMED, partial: true, lenient: options.lenient ?? false };
   const root = checkFields(ROOT, document.value, [], context) as RootConfig | undefined; // what ROOT describes
   if (root === undefined) return loaded;
   const plan = newPlan();
   plan.partition = readPartition(root, report);
   loaded.systems = readSystems(root, plan, options, report);
   const definitions = readDefinitions(root, report);
-  const compiler = newCompiler(plan, definitions, report, options.regexps);
-  for (const definition of definitions) plan.steps.push(compileDefinition(definition, compiler));
-  readPipelines(root, plan, definitions, report);
+  const compiler = newCompiler(plan, definitions, report, options);
+  for (const definition of definitions) {
+    plan.steps.push(compileDefinition(definition, compiler));
+    loaded.slips.push(compiler.slips);
+    compiler.slips = [];
+  }
+  readPipelines(root, plan, definitions, context);
   if (root.http !== undefined) plan.routes = readRoutes(root.http, compiler, context);
   complainOfUnused(plan, definitions, report);
+  complainOfSharedState(plan, report);
+  complainOfLocalState(plan, definitions, loaded.systems, report);
   if (!hasErrors(report)) loaded.plan = plan;
   return loaded;
 }
@@ -156,24 +171,42 @@ function compileDefinition(definition: Definition, compiler: Compiler): Step {
   if (process === undefined || !isClean(compiler.report, definition.at))
     return newStep(definition.key, definition.name);
   compiler.reads = [];
+  compiler.slips = [];
   // The grammar has checked the configuration against this process's own fields.
   const step = process.compile(definition.config as never, compiler, definition.at);
   step.reads = compiler.reads;
   return step;
 }
 
-function newCompiler(plan: Plan, definitions: readonly Definition[], report: Report, regexps: Regexps): Compiler {
+function newCompiler(plan: Plan, definitions: readonly Definition[], report: Report, options: LoadOptions): Compiler {
   return {
     report,
-    regexps,
+    regexps: options.regexps,
+    schemas: options.schemas ?? NO_SCHEMAS,
+    readJson: (file) => readJson(file, options),
     plan,
     reads: [],
+    slips: [],
     findTransformer: (name) => definitions.findIndex((other) => other.key === "transformer" && other.name === name),
     findTarget: (name) => findTarget(plan.targets, name),
     transformerNames: () => definitions.filter((other) => other.key === "transformer").map((other) => other.name),
     systemNames: () => plan.targets.map((target) => target.name),
     suggest,
   };
+}
+
+const NO_SCHEMAS: Schemas = { compile: () => ({ flaws: [{ path: [], message: "schemas cannot be checked here" }] }) };
+
+function readJson(file: string, options: LoadOptions): { value: JsonValue } | { error: string } {
+  const read = options.readFile?.(file) ?? { error: "files cannot be read here" };
+  if ("error" in read) return read;
+  const document = readDocument(read.text, file);
+  const wrong = document.diagnostics[0];
+  if (wrong !== undefined || document.value === undefined) {
+    const { line, column } = wrong?.place ?? { line: 1, column: 1 };
+    return { error: `${file}:${line}:${column} ${wrong?.message ?? "it is empty"}` };
+  }
+  return { value: document.value };
 }
 
 // A tee names a system without its type: the original looks through the types in this order (agglo-behaviour 3.7).
@@ -185,7 +218,8 @@ function findTarget(targets: readonly TeeTarget[], name: string): number {
   return -1;
 }
 
-function readPipelines(root: RootConfig, plan: Plan, definitions: readonly Definition[], report: Report): void {
+function readPipelines(root: RootConfig, plan: Plan, definitions: readonly Definition[], context: CheckContext): void {
+  const report = context.report;
   for (const [i, pipeline] of (root.pipelines ?? []).entries()) {
     const at = ["pipelines", i];
     const name = pipeline?.name ?? "";
@@ -194,6 +228,7 @@ function readPipelines(root: RootConfig, plan: Plan, definitions: readonly Defin
       complain(report, "E_DUPLICATE_NAME", [...at, "name"], message, "routes name pipelines: rename one");
     }
     const steps: number[] = [];
+    const stepOptions: (StepOptions | null)[] = [];
     for (const [j, process] of (pipeline?.processes ?? []).entries()) {
       if (process?.name === undefined) continue;
       const index = definitions.findIndex((definition) => definition.name === process.name);
@@ -204,13 +239,12 @@ function readPipelines(root: RootConfig, plan: Plan, definitions: readonly Defin
         complain(report, "E_REFERENCE", [...path, "name"], message, suggest(process.name, names));
         continue;
       }
-      if ((process.retryStrategy?.numRetries ?? 0) > 0) {
-        const message = "retries of a process are not there yet and have no effect";
-        complain(report, "W_NOT_YET", [...path, "retryStrategy"], message, "a tee's own queue does retry");
-      }
       steps.push(index);
+      stepOptions.push(readStepOptions(process));
     }
-    plan.pipelines.push({ name, steps });
+    const lenient = context.lenient === true;
+    const options = readPipelineOptions(pipeline ?? {}, stepOptions, plan.targets, at, lenient, report);
+    plan.pipelines.push(options === undefined ? { name, steps } : { name, steps, options });
   }
 }
 
@@ -225,6 +259,7 @@ function readRoutes(http: HttpConfig, compiler: Compiler, context: CheckContext)
       if (section === undefined) continue;
       section.onFault = spreadOnFault(section.onFault, [...at, direction, "onFault"], context);
     }
+    refuseCheckpoints(route, compiler.plan, at, compiler.report);
     routes.push(compileRoute(route, routes, compiler, at));
   }
   return routes;

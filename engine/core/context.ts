@@ -18,9 +18,20 @@ export type RunContext = {
   /** names of the pipeline and process that run now, or that ended the run */
   pipeline: string;
   process: string;
+  /** where the running step stands in the plan: its pipeline's index and its own in there */
+  pipelineAt: number;
+  stepAt: number;
   /** after Outcome.fault */
   faultReason: FaultReason;
   faultDetail: string;
+  /** whether the same step may succeed on another try (retryableFault) */
+  retryable: boolean;
+  /** the id of what the running step sends out, the same for its every try; "" where it is tried once (effectIdOf) */
+  effectId: string;
+  /** clock time by which the run must have ended; 0: never */
+  deadlineMs: number;
+  /** a checkpoint's record of the event is kept outside (checkpoint.ts) */
+  recorded: boolean;
   /** after Outcome.refuse */
   refusal: Reply | undefined;
   /** after Outcome.wait: what the step will have answered. Never rejects. */
@@ -38,8 +49,14 @@ export function newRunContext(event: Event, ports: Ports): RunContext {
     reservedInPayload: false,
     pipeline: "",
     process: "",
+    pipelineAt: 0,
+    stepAt: 0,
     faultReason: "error",
     faultDetail: "",
+    retryable: false,
+    effectId: "",
+    deadlineMs: 0,
+    recorded: false,
     refusal: undefined,
     pending: undefined,
     waitingAt: 0,
@@ -50,7 +67,20 @@ export function newRunContext(event: Event, ports: Ports): RunContext {
 export function fault(context: RunContext, reason: FaultReason, detail: string): Outcome {
   context.faultReason = reason;
   context.faultDetail = detail;
+  context.retryable = false;
   return Outcome.fault;
+}
+
+/** A fault of the outside, which may be over by the next try: only these are retried (conduct.ts). */
+export function retryableFault(context: RunContext, reason: FaultReason, detail: string): Outcome {
+  fault(context, reason, detail);
+  context.retryable = true;
+  return Outcome.fault;
+}
+
+/** A random id for what a step sends out. The tries of one step share it, so a target that has it knows the second. */
+export function effectIdOf(context: RunContext): string {
+  return context.effectId !== "" ? context.effectId : context.ports.ids.uuid();
 }
 
 /** The event's id: `internal:messageID` where the host gave one, else made now. Updates of state are idempotent by it. */

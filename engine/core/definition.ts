@@ -5,7 +5,12 @@
 import type { JsonObject, JsonValue } from "./event/json.ts";
 import type { SystemType } from "./ports.ts";
 
-type Common = { doc: string; required?: boolean };
+type Common = {
+  doc: string;
+  required?: boolean;
+  /** an addition of ours: the original agglo would refuse the field (`lint --original`) */
+  ours?: boolean;
+};
 
 export type Field =
   | (Common & { kind: "string" })
@@ -23,8 +28,8 @@ export type Field =
   /** user-chosen keys */
   | (Common & { kind: "map"; of: Field })
   | (Common & { kind: "object"; fields: Fields; exclusive?: readonly string[] })
-  /** an object with at most one of these members */
-  | (Common & { kind: "oneOf"; members: Fields })
+  /** an object with at most one of these members; or, where `text` says what it then holds, a string */
+  | (Common & { kind: "oneOf"; members: Fields; text?: string })
   /** any JSON object */
   | (Common & { kind: "json" })
   /** any JSON value */
@@ -65,8 +70,9 @@ type Value<F> = F extends { kind: "string" | "secret" }
                     ? ConditionConfig
                     : JsonValue;
 
-/** A condition as checked: the original's object grammar (agglo-behaviour 1.3). `{}` is always true. */
-export type ConditionConfig = { expression?: ExpressionConfig; exists?: { ops?: { key?: string; op?: number }[] } };
+/** A condition as checked: CEL, or the original's object grammar (agglo-behaviour 1.3). `{}` is always true. */
+export type ConditionConfig = string | ConditionObject;
+export type ConditionObject = { expression?: ExpressionConfig; exists?: { ops?: { key?: string; op?: number }[] } };
 export type ExpressionConfig = {
   boolean?: { value?: boolean };
   comparator?: BinaryConfig;
@@ -82,11 +88,16 @@ export type OperandConfig = {
   numeric?: number;
 };
 
-type ConditionField = { kind: "named"; name: "condition"; doc: string };
+type ConditionField = { kind: "named"; name: "condition"; doc: string; ours?: true };
 
 /** A field that holds a condition. */
 export function conditionField(doc: string): ConditionField {
   return { kind: "named", name: "condition", doc };
+}
+
+/** A condition where the original has none. */
+export function ourConditionField(doc: string): ConditionField {
+  return { kind: "named", name: "condition", doc, ours: true };
 }
 
 /** The field nearly every process has. */
@@ -104,6 +115,7 @@ export type Example = {
   config: JsonObject;
   input: JsonObject;
   output: JsonObject;
+  side?: JsonObject;
   outcome?: "stop" | "refuse" | "fault";
 };
 

@@ -1,25 +1,30 @@
 /** What is wrong with a configuration, as data. `engine/config` gives it a place in the file and prints it. */
 
-/** Stable names of everything that can be wrong; what each means and how to mend it stands in docs/reference/errors.md. */
-export type DiagnosticCode =
-  | "E_SYNTAX"
-  | "E_DUPLICATE_KEY"
-  | "E_UNKNOWN_FIELD"
-  | "E_MISSING_FIELD"
-  | "E_TYPE"
-  | "E_VALUE"
-  | "E_ONE_OF"
-  | "E_REFERENCE"
-  | "E_DUPLICATE_NAME"
-  | "E_PATTERN"
-  | "E_PATH"
-  | "E_CONDITION"
-  | "E_HEADER"
-  | "E_CONNECTION"
-  | "E_SECRET"
-  | "E_NOT_YET"
-  | "W_NOT_YET"
-  | "W_UNUSED";
+/** Stable names of everything that can be wrong, and what each means; docs/reference/errors.md is made of this. */
+export const DIAGNOSTIC_CODES = {
+  E_SYNTAX: "The file is not JSON: no comments, no trailing commas, nothing behind the document.",
+  E_DUPLICATE_KEY: "A key stands twice in one object; one reader would take the first, another the last.",
+  E_UNKNOWN_FIELD: "No such field. Read the suggestion; `--lenient` makes it a warning.",
+  E_MISSING_FIELD: "A field that must be there is not.",
+  E_TYPE: "The value has the wrong type.",
+  E_VALUE: "The value has the right type and is none of those allowed.",
+  E_ONE_OF: "Fields that exclude each other stand side by side, or none of them is there.",
+  E_REFERENCE: "A name that nothing in the file has.",
+  E_DUPLICATE_NAME: "Two things have one name.",
+  E_PATTERN: "The pattern is not RE2's: no look-around, no back-references.",
+  E_PATH: "The path cannot be read, or names what only the host may write.",
+  E_CONDITION: "The condition cannot be compiled.",
+  E_HEADER: "The header may not be written, or its value cannot stand in one.",
+  E_CONNECTION: "The connection string does not have the form its system needs.",
+  E_SECRET: "A secret stands in the file. Write `${env:NAME}` or `${file:/path}`.",
+  E_NOT_YET: "Recognised, and not there yet.",
+  E_SLIP: "`lint --strict`: a way in which a field, a type or a message could slip past a rule of this route.",
+  E_ORIGINAL: "`lint --original`: the original agglo would refuse the file, or fail on it.",
+  W_UNUSED: "Nothing uses this, or it does nothing.",
+  W_LOCAL_STATE: "A route counts or joins in the memory of one process: several hosts each have their own counts.",
+  W_SHARED_STATE: "Two aggregators add to the same numbers, so one event counts twice.",
+} as const;
+export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;
 
 /** Where in the document: member names and element indexes from the root. */
 export type DocumentPath = readonly (string | number)[];

@@ -3,7 +3,7 @@
  * JSON.parse(JSON.stringify(plan)) is the same plan. `link` (pipeline.ts) turns it into something that runs, once per
  * thread.
  */
-import type { Condition } from "./condition/compile.ts";
+import type { Condition } from "./condition/program.ts";
 import type { Waits } from "./definition.ts";
 import type { TeeTarget } from "./ports.ts";
 import type { RoutePlan } from "./routes/route.ts";
@@ -22,6 +22,8 @@ export type Step = {
   refuses: boolean;
   /** sends events to a system */
   mirrors: boolean;
+  /** runs commands */
+  spawns: boolean;
   /** reserved paths it reads */
   reads: string[];
   /** indexes of steps it uses (a tee its transformer) */
@@ -30,7 +32,34 @@ export type Step = {
   settings: unknown;
 };
 
-export type PipelinePlan = { name: string /** indexes in plan.steps */; steps: number[] };
+/** What a pipeline asks for around one of its steps. */
+export type StepOptions = {
+  /** tries after the first */
+  retriesMax: number;
+  /** delay before the second try; it doubles each time */
+  backOffMs: number;
+  tracing: boolean;
+  latency: boolean;
+  counter: boolean;
+};
+
+/** What a pipeline asks for besides running its steps. */
+export type PipelineOptions = {
+  /** by position in the pipeline; null: just run it */
+  steps: (StepOptions | null)[];
+  /** where it keeps how far it came; null: nowhere */
+  checkpoint: TeeTarget | null;
+  tracing: boolean;
+  metrics: boolean;
+};
+
+export type PipelinePlan = {
+  name: string;
+  /** indexes in plan.steps */
+  steps: number[];
+  /** absent: nothing */
+  options?: PipelineOptions;
+};
 
 export type Plan = {
   /** canonical partition UUID; "" when the file has none */
@@ -72,8 +101,31 @@ export function newStep(process: string, name: string): Step {
     changes: false,
     refuses: false,
     mirrors: false,
+    spawns: false,
     reads: [],
     uses: [],
     settings: undefined,
   };
+}
+
+/** Names of the steps that run commands for the plan's routes, tees' transformers included. */
+export function spawningSteps(plan: Plan): string[] {
+  const names: string[] = [];
+  const routes = plan.routes ?? [];
+  for (let i = 0; i < routes.length; i++) {
+    const route = routes[i] as RoutePlan;
+    const pipelines = (route.request?.pipelines ?? []).concat(route.response?.pipelines ?? []);
+    for (let j = 0; j < pipelines.length; j++) {
+      addSpawning(plan, (plan.pipelines[pipelines[j] as number] as PipelinePlan).steps, names);
+    }
+  }
+  return names;
+}
+
+function addSpawning(plan: Plan, steps: readonly number[], names: string[]): void {
+  for (let i = 0; i < steps.length; i++) {
+    const step = plan.steps[steps[i] as number] as Step;
+    if (step.spawns && names.indexOf(step.name) === -1) names.push(step.name);
+    addSpawning(plan, step.uses, names); // a tee's transformer uses nothing: no circles
+  }
 }

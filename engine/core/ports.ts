@@ -2,6 +2,8 @@
  * What a pipeline may ask of the outside. The core owns these types; engine/systems and engine/runtime implement them on
  * Node, njs in nginx, tests by hand.
  */
+import type { JsonValue } from "./event/json.ts";
+import type { StateAnswer, StateUpdate } from "./state/update.ts";
 
 /** A pattern with RE2 semantics: linear in the text, searched anywhere. */
 export type Pattern = {
@@ -13,6 +15,25 @@ export type Pattern = {
 export type Regexps = {
   /** Compiles, or says in words why not. */
   compile(pattern: string): Pattern | { error: string };
+};
+
+/** What is wrong with a value: where (a JSON Pointer, RFC 6901) and which keyword of the schema says so. Never the value. */
+export type ValidationError = { pointer: string; keyword: string };
+
+/** What is wrong with a schema, and where in it. */
+export type SchemaFlaw = { path: (string | number)[]; message: string };
+
+/** A compiled JSON Schema (2020-12). Numbers are doubles to it. */
+export type Validator = {
+  /** [] = valid; otherwise the first errors, at most VALIDATION_ERRORS_MAX */
+  validate(value: JsonValue): readonly ValidationError[];
+};
+
+export const VALIDATION_ERRORS_MAX = 20;
+
+export type Schemas = {
+  /** Fetches nothing: references lead into the schema itself. */
+  compile(schema: JsonValue): Validator | { flaws: readonly SchemaFlaw[] };
 };
 
 export type Clock = {
@@ -50,6 +71,8 @@ export type KeyValueStore = {
   put(key: string, value: Uint8Array): Promise<SystemError | undefined>;
   /** undefined where there is none */
   get(key: string): Promise<Uint8Array | undefined | SystemError>;
+  /** Deleting what is not there is no error. */
+  delete(key: string): Promise<SystemError | undefined>;
 };
 export type ObjectStore = {
   put(key: string, value: Uint8Array): Promise<SystemError | undefined>;
@@ -64,6 +87,10 @@ export type HttpPoster = {
 export type LocalFile = {
   /** writes one event as `<id>.json` */
   write(id: string, content: Uint8Array): Promise<SystemError | undefined>;
+  /** undefined where there is none */
+  read(id: string): Promise<Uint8Array | undefined | SystemError>;
+  /** Removing what is not there is no error. */
+  remove(id: string): Promise<SystemError | undefined>;
 };
 
 /** Where a tee sends, as the plan names it. */
@@ -76,7 +103,13 @@ export type TeeTarget = {
 };
 
 /** What became of a payload that a tee waited for. */
-export type Delivery = { error: string /** JSON text of the reply; "" when there was none */; response: string };
+export type Delivery = {
+  error: string;
+  /** whether another try may help */
+  retryable: boolean;
+  /** JSON text of the reply; "" when there was none */
+  response: string;
+};
 
 export type Tees = {
   /** true in hosts where a tee waits for its target; false in proxies, where it must never delay a reply */
@@ -87,6 +120,77 @@ export type Tees = {
   deliver(target: TeeTarget, id: string, payload: string): Promise<Delivery>;
 };
 
+/** A command to run: no shell in between, and nothing of one run is another's (B18). */
+export type CommandRequest = {
+  /** a path, or a name that PATH finds */
+  path: string;
+  args: readonly string[];
+  stdin: string;
+  /** before it is started */
+  delayMs: number;
+  /** for waiting for its turn and running, together; then it is killed with everything it started */
+  timeoutMs: number;
+  outputBytesMax: number;
+};
+
+/** Why a command gave no output: as SystemError, and beside it what the command itself said. */
+export type CommandFailure = SystemError & {
+  /** the first line of its stderr, bounded; "" for none. May hold a part of the event: never for a proxy's log. */
+  stderr: string;
+};
+
+export type Commands = {
+  /** What it wrote to stdout when it ended with 0. Never rejects. */
+  run(request: CommandRequest): Promise<{ stdout: string } | CommandFailure>;
+};
+
+export type Delays = {
+  /** Resolves after so many milliseconds. Never rejects. */
+  sleep(delayMs: number): Promise<void>;
+};
+
+export type Random = {
+  /** at least 0, less than 1 */
+  fraction(): number;
+};
+
+/** Where pipelines keep how far they came with an event. */
+export type Checkpoints = {
+  /** The record of that event, JSON text; undefined: there is none. */
+  read(target: TeeTarget, pipeline: string, messageId: string): Promise<{ record: string } | undefined | SystemError>;
+  write(target: TeeTarget, pipeline: string, messageId: string, record: string): Promise<SystemError | undefined>;
+  /** Removing what is not there is no error. */
+  remove(target: TeeTarget, pipeline: string, messageId: string): Promise<SystemError | undefined>;
+};
+
+/** A piece of work that a trace shows. */
+export type Span = { end(succeeded: boolean): void };
+
+/**
+ * What pipelines and processes tell of themselves where the file asks for it. `name` is `<pipeline>` or
+ * `<pipeline>.<process>`.
+ */
+export type Instruments = {
+  /** nanoseconds of a clock that only goes forward */
+  nowNs(): number;
+  /** how long one run took, in nanoseconds whatever it is of (B27) */
+  latency(kind: "pipeline" | "process", name: string, ns: number): void;
+  /** how one run ended; a stop and a refusal are successes */
+  ended(kind: "pipeline" | "process", name: string, succeeded: boolean): void;
+  span(kind: "pipeline" | "process", name: string): Span;
+};
+
+/** Keeps counts, sums and joins: one store, one atomic change at a time. */
+export type StateStore = {
+  /** At once where the store lives in this thread; a promise otherwise, which never rejects. */
+  update(update: StateUpdate): StateAnswer | Promise<StateAnswer>;
+};
+
+export type States = {
+  /** Changes the state in the key-value store of that name. As StateStore. */
+  update(store: string, update: StateUpdate): StateAnswer | Promise<StateAnswer>;
+};
+
 export type Counters = {
   /** adds to the counter `name`, told apart by a label of bounded variety (a rule, a reason) */
   add(name: string, label: string, amount: number): void;
@@ -94,9 +198,16 @@ export type Counters = {
 
 export type Ports = {
   regexps: Regexps;
+  schemas: Schemas;
   clock: Clock;
   ids: Ids;
   hmacs: Hmacs;
   tees: Tees;
   counters: Counters;
+  states: States;
+  commands: Commands;
+  delays: Delays;
+  random: Random;
+  checkpoints: Checkpoints;
+  instruments: Instruments;
 };

@@ -20,10 +20,21 @@ const LABEL_NAMES: { readonly [counter: string]: readonly string[] } = {
   missingModes: ["route", "direction"],
   mismatchedMarks: ["mark"],
   redacted: ["rule"],
+  droppedEvents: ["process"],
+  stateErrors: ["process"],
+  stateOverflows: ["store"],
   teeOffered: ["target"],
   teeSent: ["target"],
   teeRetried: ["target"],
   teeDropped: ["target", "reason"],
+  teeSkipped: ["tee", "reason"],
+  spawned: ["process", "outcome"],
+  processRuns: ["process", "outcome"],
+  processLatencyNs: ["process"],
+  processLatencyRuns: ["process"],
+  pipelineRuns: ["pipeline", "outcome"],
+  pipelineLatencyNs: ["pipeline"],
+  pipelineLatencyRuns: ["pipeline"],
 };
 
 export type CounterRow = { name: string; label: string; value: number };

@@ -1,6 +1,6 @@
 /** The small ports of core on Node: time, ids, keyed hashes; and the timers that the runtime itself waits with. */
 import { createHmac, createSecretKey, type KeyObject, randomUUID } from "node:crypto";
-import type { Clock, Hmacs, Ids } from "../core/ports.ts";
+import type { Clock, Delays, Hmacs, Ids, Random } from "../core/ports.ts";
 import type { SecretError, Secrets } from "./secrets.ts";
 
 export function systemClock(): Clock {
@@ -39,6 +39,14 @@ export function nodeTimers(): Timers {
       return () => clearTimeout(timer);
     },
   };
+}
+
+export function nodeDelays(timers: Timers): Delays {
+  return { sleep: (delayMs) => new Promise((resolve) => timers.after(delayMs, resolve)) };
+}
+
+export function mathRandom(): Random {
+  return { fraction: Math.random };
 }
 
 export function uuidIds(): Ids {

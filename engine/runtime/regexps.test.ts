@@ -161,3 +161,44 @@ describe("a pattern of the subset that both engines read alike", () => {
     );
   });
 });
+
+/** Patterns that a backtracking engine, or one search after the other, would take seconds or for ever for. */
+const HOSTILE: readonly (readonly [string, string])[] = [
+  ["(a+)+$", `${"a".repeat(30_000)}!`],
+  ["x+$", `${"x".repeat(30_000)}y`],
+  ["x*y|x", "x".repeat(30_000)],
+  ["(x*)y|(x)", `${"x".repeat(30_000)}y`],
+  ["<[^>]*>|<", "<".repeat(30_000)],
+  ["\\w+@\\w+\\.com|\\w", "a".repeat(30_000)],
+  ["(?:a?){30}a{30}", "ab".repeat(15_000)],
+  ["a?a?a?a?a?a?a?a?a?a?a?a?aaaaaaaaaaaa", "aaaaaaaaaaab".repeat(2500)],
+  ["(a|b)*a(a|b){20}c|a", "ab".repeat(15_000)],
+  ["\\pL*1|\\pL", "é".repeat(30_000)],
+];
+
+describe("30,000 characters made to take long", () => {
+  // Seconds where a search begins anew for each match; here some 50 ms at most.
+  test.each(HOSTILE)("%s", (pattern, text) => {
+    const started = performance.now();
+    patternOf(pattern).test(text);
+    patternOf(pattern).replaceAll(text, "<$0$1>");
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+test("the length at which the engine changes changes nothing else", () => {
+  for (const [pattern, unit] of [
+    ["x+$", "x"],
+    ["(a)|(b*)c|b", "ab"],
+    ["<[^>]*>", "<a"],
+    ["$|\\b", "a "],
+  ] as const) {
+    for (const length of [10, 130, 135, 138, 139, 140, 145, 400]) {
+      const text = `${unit.repeat(length).slice(0, length - 2)}c>`;
+      const prefix = "\u{1f600}".repeat(40_000); // past every fast path's length
+      const far = patternOf(pattern).replaceAll(`${prefix} ${text}`, "[$1|$2]");
+      const near = patternOf(pattern).replaceAll(` ${text}`, "[$1|$2]");
+      expect(far.slice(prefix.length), `${pattern} ${length}`).toBe(near);
+    }
+  }
+});

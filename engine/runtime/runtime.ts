@@ -1,18 +1,24 @@
 /** A plan put to work on Node: ports, systems, tee queue, counters. A host asks it for routes and tells it verdicts. */
 import { isUtf8 } from "node:buffer";
 import type { SystemConfig } from "../config/load.ts";
-import { link } from "../core/pipeline.ts";
-import type { Plan } from "../core/plan.ts";
-import type { Ports } from "../core/ports.ts";
+import { type LinkedPipeline, link } from "../core/pipeline.ts";
+import { type Plan, spawningSteps } from "../core/plan.ts";
+import type { Ports, Tees, TeeTarget } from "../core/ports.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
-import { type Deliver, deliverTo } from "../systems/direct-tees.ts";
+import { checkpointsIn } from "../systems/checkpoints.ts";
+import { type Deliver, deliverTo, directTees } from "../systems/direct-tees.ts";
 import { isSystemError } from "../systems/failure.ts";
 import { type Memory, newMemory } from "../systems/memory.ts";
 import { findSystem } from "../systems/registry.ts";
+import { statesOf } from "../systems/states.ts";
 import type { OpenedSystem } from "../systems/system.ts";
-import { newCounters, type RuntimeCounters } from "./counters.ts";
-import { nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
+import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
+import type { RuntimeCounters } from "./counters.ts";
+import { countingInstruments } from "./instruments.ts";
+import { mathRandom, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
+import { countersOf, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
+import { ajvSchemas } from "./schemas.ts";
 import { newSecrets } from "./secrets.ts";
 import { newTeeQueue, queuedTees, type TeeQueue } from "./tee-queue.ts";
 
@@ -22,12 +28,22 @@ export type Direction = "request" | "response";
 
 export type RuntimeOptions = {
   log: Log;
+  /** true: processes may run commands; left out or false: a plan whose routes do is refused */
+  allowSpawn?: boolean;
+  /**
+   * What becomes of copies: queued and never waited for (proxies, the default); sent at once and waited for; or only
+   * shown to this function, while no system but stores in memory is opened (`binge test`).
+   */
+  tees?: "queued" | "direct" | ((target: TeeTarget, payload: string) => void);
   /** told every verdict, after it is counted */
   onVerdict?: (route: string, direction: Direction, verdict: Verdict) => void;
 };
 
 export type Runtime = {
   routes: LinkedRoute[];
+  /** by the plan's indexes */
+  pipelines: LinkedPipeline[];
+  ports: Ports;
   counters: RuntimeCounters;
   /** what the `mem:` systems hold */
   memory: Memory;
@@ -62,7 +78,7 @@ export async function startRuntime(
   systems: readonly SystemConfig[],
   options: RuntimeOptions,
 ): Promise<Runtime> {
-  const counters = newCounters();
+  const counters = countersOf(plan);
   const secrets = newSecrets(process.env);
   const log: Log = (level, message) => options.log(level, secrets.mask(message));
   const hmacs = nodeHmacs(secrets.resolve);
@@ -73,17 +89,35 @@ export async function startRuntime(
       missing.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`).join("\n"),
     );
   }
+  const allowSpawn = options.allowSpawn === true;
+  if (!allowSpawn) refuseSpawning(plan);
   const memory = newMemory();
-  const opened = await openSystems(systems, memory);
+  const mode = options.tees ?? "queued";
+  const opened = await openSystems(typeof mode === "function" ? inMemory(systems) : systems, memory);
   const deliver = deliverTo((target) => opened.get(keyOf(target))?.port);
   const queue = newQueue(plan, deliver, counters, log);
+  const commands = allowSpawn
+    ? nodeCommands({ timers: nodeTimers(), nowMs: Date.now, limits: COMMAND_LIMITS })
+    : refusedCommands();
   const ports: Ports = {
     regexps: re2Regexps(),
+    schemas: ajvSchemas(re2Regexps()),
     clock: systemClock(),
     ids: uuidIds(),
     hmacs,
-    tees: queuedTees(queue, deliver, counters),
+    tees:
+      typeof mode === "function"
+        ? shownTees(mode)
+        : mode === "direct"
+          ? directTees(deliver, counters)
+          : queuedTees(queue, deliver, counters),
     counters,
+    commands,
+    delays: nodeDelays(nodeTimers()),
+    random: mathRandom(),
+    checkpoints: checkpointsIn((target) => opened.get(keyOf(target))?.port),
+    instruments: countingInstruments(counters),
+    states: statesOf((name) => opened.get(keyOf({ type: "ExternalKVStore", name }))?.port),
   };
   const warned = new Set<string>();
   const warnOnce = (message: string): void => {
@@ -91,8 +125,11 @@ export async function startRuntime(
     warned.add(message);
     log("warn", message);
   };
+  const linked = link(plan, ports);
   return {
-    routes: linkRoutes(link(plan, ports), ports),
+    routes: linkRoutes(linked, ports),
+    pipelines: linked.pipelines,
+    ports,
     counters,
     memory,
     queued: queue.gauges,
@@ -114,10 +151,19 @@ export async function startRuntime(
       warnOnce(`Envoy's configuration names the route "${mark}", this server's has no such one: generate it anew`);
     },
     async close(timeoutMs) {
-      await queue.drain(timeoutMs);
+      for (const line of unmatchedRedactions(plan, counters)) log("warn", line);
+      await Promise.all([queue.drain(timeoutMs), commands.close(timeoutMs)]);
       await Promise.all([...opened.values()].map((system) => system.close()));
     },
   };
+}
+
+// What clients send would start programs: that is said where the server is started, not in the file alone.
+function refuseSpawning(plan: Plan): void {
+  const names = spawningSteps(plan);
+  if (names.length === 0) return;
+  const list = names.map((name) => `"${name}"`).join(", ");
+  throw new StartError(true, `${list} would run commands for what clients send: allow it with --allow-spawn`);
 }
 
 /** A client can provoke no more different warnings than this. */
@@ -125,6 +171,24 @@ const WARNINGS_MAX = 1000;
 
 function keyOf(system: { type: string; name: string }): string {
   return `${system.type} ${system.name}`;
+}
+
+// Counts and joins of a test need their stores; nothing of it leaves the process.
+function inMemory(systems: readonly SystemConfig[]): SystemConfig[] {
+  const stores = systems.filter((system) => system.type === "ExternalKVStore");
+  return stores.map((system) => ({ ...system, connectionString: "mem:test" }));
+}
+
+function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {
+  const nothing = { error: "", retryable: false, response: "" };
+  return {
+    waits: false,
+    offer: (target, _id, payload) => show(target, payload),
+    deliver: (target, _id, payload) => {
+      show(target, payload);
+      return Promise.resolve(nothing);
+    },
+  };
 }
 
 async function openSystems(systems: readonly SystemConfig[], memory: Memory): Promise<Map<string, OpenedSystem>> {

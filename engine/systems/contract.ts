@@ -101,6 +101,16 @@ export function keepsValues(name: string, open: () => KeyValueStore): void {
       expect(kept).toEqual(Uint8Array.from({ length: 256 }, (_, i) => i));
     });
 
+    test("a key that was deleted has no value, and deleting it again is no error", async () => {
+      const store = open();
+      await store.put("a", Buffer.from("one"));
+      await store.put("a:b", Buffer.from("two"));
+      expect(await store.delete("a")).toBeUndefined();
+      expect(await store.delete("a")).toBeUndefined();
+      expect(await store.get("a")).toBeUndefined();
+      expect(textOf(await store.get("a:b"))).toBe("two");
+    });
+
     test("an empty value is a value", async () => {
       const store = open();
       await store.put("a", new Uint8Array(0));

@@ -35,7 +35,7 @@ describe("a tee that is waited for", () => {
   test.each(REPLIES)("makes of the reply %j the response %j %s", async (reply, response, error) => {
     const { tees } = newTees({ reply });
     expect(tees.waits).toBe(true);
-    expect(await tees.deliver(TARGET, "1", "{}")).toEqual({ error, response });
+    expect(await tees.deliver(TARGET, "1", "{}")).toEqual({ error, retryable: false, response });
   });
 
   test("says what went wrong, and counts it", async () => {
@@ -45,7 +45,7 @@ describe("a tee that is waited for", () => {
       retryable: true,
     });
     const delivery = await tees.deliver(TARGET, "1", "{}");
-    expect(delivery).toEqual({ error: "error status 503 posting to url 'x'", response: "" });
+    expect(delivery).toEqual({ error: "error status 503 posting to url 'x'", retryable: true, response: "" });
     expect(counted).toEqual(["teeOffered hook 1", "teeDropped hook|failed 1"]);
   });
 
@@ -57,7 +57,7 @@ describe("a tee that is waited for", () => {
 
   test("answers an error where delivering rejects, which is our own bug", async () => {
     const tees = directTees(() => Promise.reject(new Error("bug")), { add: () => undefined });
-    expect(await tees.deliver(TARGET, "1", "{}")).toEqual({ error: "Error: bug", response: "" });
+    expect(await tees.deliver(TARGET, "1", "{}")).toEqual({ error: "Error: bug", retryable: false, response: "" });
   });
 
   test("reaches the open system of its target, with a line end in a key-value store, and says when there is none", async () => {
@@ -66,10 +66,11 @@ describe("a tee that is waited for", () => {
     const deliver = deliverTo((target) => (target.name === "kv" ? { type: "ExternalKVStore", store } : undefined));
     const tees = directTees(deliver, { add: () => undefined });
     const target: TeeTarget = { ...TARGET, type: "ExternalKVStore", name: "kv" };
-    expect(await tees.deliver(target, "1", '{"a":1}')).toEqual({ error: "", response: "" });
+    expect(await tees.deliver(target, "1", '{"a":1}')).toEqual({ error: "", retryable: false, response: "" });
     expect(await store.get("1")).toEqual(Uint8Array.from(Buffer.from('{"a":1}\n')));
     expect(await tees.deliver({ ...target, name: "gone" }, "1", "{}")).toEqual({
       error: 'the system "gone" is not open',
+      retryable: false,
       response: "",
     });
   });

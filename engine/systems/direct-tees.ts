@@ -31,7 +31,9 @@ export function directTees(deliver: Deliver, counters: Counters): Tees {
 }
 
 function settle(counters: Counters, target: TeeTarget, answer: Sent | SystemError): Delivery {
-  const delivery = isSystemError(answer) ? { error: answer.message, response: "" } : deliveryOf(target, answer.reply);
+  const delivery = isSystemError(answer)
+    ? { error: answer.message, retryable: answer.retryable, response: "" }
+    : deliveryOf(target, answer.reply);
   if (isSystemError(answer)) counters.add("teeDropped", `${target.name}|failed`, 1);
   else counters.add("teeSent", target.name, 1);
   return delivery;
@@ -43,13 +45,14 @@ const REPLY_DEPTH_MAX = 64;
 /** A reply is a JSON object or nothing; `null` and `{}` are nothing too (agglo-behaviour 3.7, 11). */
 function deliveryOf(target: TeeTarget, reply: string): Delivery {
   const text = reply.trim();
-  if (text === "") return { error: "", response: "" };
+  if (text === "") return { error: "", retryable: false, response: "" };
   const parsed = parseText(text, 0, text.length, REPLY_DEPTH_MAX);
   const object = isObject(parsed.value) ? parsed.value : undefined;
   // A key that stands twice is no error here: the last one counts, as in the original.
   if (parsed.fault === "unparsable" || (object === undefined && parsed.value !== null)) {
     const found = parsed.fault === "unparsable" ? `: ${parsed.detail}` : "";
-    return { error: `the reply of "${target.name}" is not a JSON object${found}`, response: "" };
+    return { error: `the reply of "${target.name}" is not a JSON object${found}`, retryable: false, response: "" };
   }
-  return { error: "", response: object === undefined || Object.keys(object).length === 0 ? "" : text };
+  const isNothing = object === undefined || Object.keys(object).length === 0;
+  return { error: "", retryable: false, response: isNothing ? "" : text };
 }

@@ -21,6 +21,14 @@ export function refuseId(id: string): SystemError | undefined {
   return failure("badId", "an id must be 1 to 128 letters, digits, dots, dashes or underscores", false);
 }
 
+/** As plain as a token, with what keeps two names apart in one file name: no path can be spelled with it either. */
+const PLAIN_FILE_NAME = /^[A-Za-z0-9_:%-][A-Za-z0-9._:%-]{0,127}$/;
+
+/** As refuseId, for what becomes a file's name and nothing else. */
+export function refuseFileName(name: string): SystemError | undefined {
+  return PLAIN_FILE_NAME.test(name) ? undefined : refuseId(name);
+}
+
 /** The code of a Node error (`ENOENT`); "" for anything else that was thrown. */
 export function errorCode(thrown: unknown): string {
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";

@@ -3,11 +3,11 @@
  * first, then renamed, so a reader that watches the folder never opens half an event.
  */
 import { constants } from "node:fs";
-import { access, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { access, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SystemDefinition } from "../core/definition.ts";
 import type { LocalFile, SystemError, SystemType } from "../core/ports.ts";
-import { CLOSED, errorCode, failure, refuseId } from "./failure.ts";
+import { CLOSED, errorCode, failure, refuseFileName } from "./failure.ts";
 import { type OpenedSystem, type Parsed, type Refusal, refuse } from "./system.ts";
 
 export const file: SystemDefinition = {
@@ -74,14 +74,39 @@ function newLocalFile(directory: string, state: State): LocalFile {
   return {
     async write(id, content) {
       if (state.closed) return CLOSED;
-      const refused = refuseId(id);
+      const refused = refuseFileName(id);
       if (refused !== undefined) return refused;
       state.written++;
       // No id begins with a dot, so no event can be called like this.
       const temporary = join(directory, `.${id}.${process.pid}.${state.written}.tmp`);
       return writeAndRename(temporary, join(directory, `${id}.json`), content);
     },
+    async read(id) {
+      if (state.closed) return CLOSED;
+      return refuseFileName(id) ?? readOrMissing(join(directory, `${id}.json`));
+    },
+    async remove(id) {
+      if (state.closed) return CLOSED;
+      return refuseFileName(id) ?? removeIfThere(join(directory, `${id}.json`));
+    },
   };
+}
+
+async function readOrMissing(path: string): Promise<Uint8Array | undefined | SystemError> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (thrown) {
+    return errorCode(thrown) === "ENOENT" ? undefined : fileFailure("reading", thrown);
+  }
+}
+
+async function removeIfThere(path: string): Promise<SystemError | undefined> {
+  try {
+    await unlink(path);
+    return undefined;
+  } catch (thrown) {
+    return errorCode(thrown) === "ENOENT" ? undefined : fileFailure("removing", thrown);
+  }
 }
 
 async function writeAndRename(temporary: string, final: string, content: Uint8Array): Promise<SystemError | undefined> {
@@ -93,14 +118,14 @@ async function writeAndRename(temporary: string, final: string, content: Uint8Ar
   } catch (thrown) {
     // Whatever stands there is of no use; if it cannot be removed either, the folder is what is broken.
     await unlink(temporary).catch(() => undefined);
-    return writeFailure(thrown);
+    return fileFailure("writing", thrown);
   }
 }
 
 /** Full disks are emptied, descriptors come back, folders are mounted again. */
 const RETRYABLE = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EAGAIN", "EBUSY", "EIO", "ENOENT", "ESTALE"]);
 
-function writeFailure(thrown: unknown): SystemError {
+function fileFailure(doing: string, thrown: unknown): SystemError {
   const code = errorCode(thrown);
-  return failure(code, `writing the file failed (${code === "" ? String(thrown) : code})`, RETRYABLE.has(code));
+  return failure(code, `${doing} the file failed (${code === "" ? String(thrown) : code})`, RETRYABLE.has(code));
 }

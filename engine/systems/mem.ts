@@ -1,6 +1,7 @@
 /** `mem:`: key-value stores, objects and topics that live as long as the process (memory.ts). For trying out, and tests. */
 import type { SystemDefinition } from "../core/definition.ts";
-import type { KeyValueStore, ObjectStore, Publisher, SystemType } from "../core/ports.ts";
+import type { KeyValueStore, ObjectStore, Publisher, StateStore, SystemType } from "../core/ports.ts";
+import { failedAnswer } from "../core/state/update.ts";
 import { CLOSED } from "./failure.ts";
 import { type OpenedSystem, type Parsed, type Refusal, refuse, type SystemDeps, type SystemPort } from "./system.ts";
 
@@ -49,7 +50,11 @@ type State = { closed: boolean };
 function newPort(settings: MemSettings, deps: SystemDeps, state: State): SystemPort {
   switch (settings.type) {
     case "ExternalKVStore":
-      return { type: settings.type, store: guardStore(deps.memory.keyValueStore(deps.name), state) };
+      return {
+        type: settings.type,
+        store: guardStore(deps.memory.keyValueStore(deps.name), state),
+        states: guardStates(deps.memory.state(deps.name), state),
+      };
     case "ExternalObjectStore":
       return { type: settings.type, objects: guardObjects(deps.memory.objectStore(settings.instance), state) };
     case "ExternalPubSub":
@@ -61,6 +66,13 @@ function guardStore(store: KeyValueStore, state: State): KeyValueStore {
   return {
     put: async (key, value) => (state.closed ? CLOSED : store.put(key, value)),
     get: async (key) => (state.closed ? CLOSED : store.get(key)),
+    delete: async (key) => (state.closed ? CLOSED : store.delete(key)),
+  };
+}
+
+function guardStates(states: StateStore, state: State): StateStore {
+  return {
+    update: (update) => (state.closed ? failedAnswer(CLOSED.message, "error", false) : states.update(update)),
   };
 }
 

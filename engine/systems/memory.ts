@@ -4,6 +4,7 @@
  */
 import type { KeyValueStore, ObjectStore, Publisher, SystemError } from "../core/ports.ts";
 import { failure } from "./failure.ts";
+import { type MemoryState, newMemoryState, STATE_LIMITS } from "./memory-state.ts";
 
 /** A mirror that nobody empties must not eat the process: past this much, `mem:` stores refuse. */
 const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
@@ -16,6 +17,8 @@ export type MemoryStore = KeyValueStore & ObjectStore & { keys(): string[] };
 export type Memory = {
   /** the key-value store of the external system `name`: each external has its own */
   keyValueStore(name: string): MemoryStore;
+  /** counts and joins of the external system `name`, apart from its values */
+  state(name: string): MemoryState;
   /** the object store `instance`, one for everybody who names it */
   objectStore(instance: string): MemoryStore;
   topic(name: string): Publisher;
@@ -31,10 +34,12 @@ type Budget = { bytes: number; bytesMax: number };
 export function newMemory(bytesMax: number = MEMORY_BYTES_MAX): Memory {
   const budget: Budget = { bytes: 0, bytesMax };
   const keyValueStores = new Map<string, MemoryStore>();
+  const states = new Map<string, MemoryState>();
   const objectStores = new Map<string, MemoryStore>();
   const subscribers = new Map<string, Set<Subscriber>>();
   return {
     keyValueStore: (name) => findOrAdd(keyValueStores, name, () => newStore(budget, true)),
+    state: (name) => findOrAdd(states, name, () => newMemoryState(STATE_LIMITS, Date.now)),
     objectStore: (instance) => findOrAdd(objectStores, instance, () => newStore(budget, false)),
     topic: (name) => newTopic(findOrAdd(subscribers, name, newSubscribers)),
     subscribe(topic, subscriber) {
@@ -77,6 +82,12 @@ function newStore(budget: Budget, overwrites: boolean): MemoryStore {
     async get(key) {
       const value = values.get(key);
       return value === undefined ? undefined : copyOf(value);
+    },
+    async delete(key) {
+      const value = values.get(key);
+      if (value !== undefined) budget.bytes -= sizeOf(key, value);
+      values.delete(key);
+      return undefined;
     },
     keys: () => [...values.keys()],
   };

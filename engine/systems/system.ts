@@ -8,6 +8,7 @@ import type {
   LocalFile,
   ObjectStore,
   Publisher,
+  StateStore,
   SystemError,
   SystemType,
 } from "../core/ports.ts";
@@ -32,7 +33,8 @@ export type SystemDeps = {
 
 /** An opened system, by the type that the file gives it. */
 export type SystemPort =
-  | { type: "ExternalKVStore"; store: KeyValueStore }
+  // Without states it cannot keep counts and joins.
+  | { type: "ExternalKVStore"; store: KeyValueStore; states?: StateStore }
   | { type: "ExternalObjectStore"; objects: ObjectStore }
   | { type: "ExternalPubSub"; publisher: Publisher }
   | { type: "ExternalHttp"; poster: HttpPoster }

@@ -33,7 +33,7 @@ function message(kind: Kind, more: Partial<ProcessingRequest> = {}): ProcessingR
   };
 }
 
-type Script = { headers?: Decision; body?: Decision | Promise<Decision> };
+type Script = { headers?: Decision | Promise<Decision>; body?: Decision | Promise<Decision> };
 
 function setUp(script: { request?: Script; response?: Script }) {
   const sent: ProcessingResponse[] = [];
@@ -191,6 +191,19 @@ describe("a decision that takes time", () => {
     await Promise.resolve();
     expect(sent.map((answer) => answer.kind)).toEqual([2, 4, 3] satisfies PhaseKind[]);
     expect(ends).toEqual(["end"]);
+  });
+
+  test("on headers holds the body back, and lowers its mode when it need not come", async () => {
+    const pending = Promise.resolve(newDecision("pass"));
+    const { exchange, sent, asked } = setUp({ request: { headers: pending } });
+    exchange.recv(first());
+    exchange.recv(message(Kind.requestBody));
+    expect(sent).toEqual([]);
+    await pending;
+    await Promise.resolve();
+    expect(sent.map((answer) => answer.kind)).toEqual([2, 4] satisfies PhaseKind[]);
+    expect((sent[0] as ContinueAnswer).modeOverride).toMatchObject({ requestBodyMode: BodyMode.NONE });
+    expect(asked).toEqual([`request headers false ${BodyMode.BUFFERED}`]);
   });
 
   test("is dropped when the call is gone", async () => {

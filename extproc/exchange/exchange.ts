@@ -49,7 +49,12 @@ export type Treatment = {
    * A message begins. `bodyMode` is how its body will come (BodyMode); `endOfStream`: there is none. Only a body that
    * comes BUFFERED can be read.
    */
-  recvHeaders(direction: Direction, headers: readonly string[], endOfStream: boolean, bodyMode: number): Decision;
+  recvHeaders(
+    direction: Direction,
+    headers: readonly string[],
+    endOfStream: boolean,
+    bodyMode: number,
+  ): Decision | Promise<Decision>;
   /** The whole body of a message whose headers were answered with readBody, or came without headers. */
   recvBody(direction: Direction, body: Uint8Array): Decision | Promise<Decision>;
   /** The exchange is over, whatever ended it. Once. */
@@ -138,14 +143,20 @@ export class Exchange implements CallHandler {
     }
     side.state = message.endOfStream ? "done" : "headers";
     side.hasLength = headerValue(message.headers, "content-length") !== undefined;
-    const decision = this.treatment.recvHeaders(direction, message.headers, message.endOfStream, side.bodyMode);
+    const { headers, endOfStream } = message;
+    const decision = this.treatment.recvHeaders(direction, headers, endOfStream, side.bodyMode);
+    if (!(decision instanceof Promise)) this.answerHeaders(side, kind, endOfStream, decision);
+    else this.wait(decision, (settled) => this.answerHeaders(side, kind, endOfStream, settled));
+  }
+
+  private answerHeaders(side: Side, kind: PhaseKind, endOfStream: boolean, decision: Decision): void {
     if (decision.action === "reply") {
       this.reply(decision);
       return;
     }
     const answer = newAnswer(kind, decision);
     // Full duplex keeps its configured mode whatever is asked (facts 10.1), and an override there would mislead.
-    if (decision.action !== "readBody" && !message.endOfStream && side.bodyMode === BodyMode.BUFFERED) {
+    if (decision.action !== "readBody" && !endOfStream && side.bodyMode === BodyMode.BUFFERED) {
       side.bodyMode = BodyMode.NONE;
       answer.modeOverride = this.lowered();
     }
@@ -163,16 +174,18 @@ export class Exchange implements CallHandler {
     }
     side.state = "body";
     const decision = this.treatment.recvBody(direction, message.body);
-    if (!(decision instanceof Promise)) {
-      this.answerBody(side, kind, decision);
-      return;
-    }
+    if (!(decision instanceof Promise)) this.answerBody(side, kind, decision);
+    else this.wait(decision, (settled) => this.answerBody(side, kind, settled));
+  }
+
+  // Messages that come meanwhile wait their turn.
+  private wait(decision: Promise<Decision>, answer: (settled: Decision) => void): void {
     this.waiting = true;
     decision.then(
       (settled) => {
         this.waiting = false;
         if (!this.open) return;
-        this.answerBody(side, kind, settled);
+        answer(settled);
         this.catchUp();
       },
       () => this.call.fail(GrpcStatus.INTERNAL, "ext_proc: the treatment failed"), // our own bug: never silence

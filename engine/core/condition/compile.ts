@@ -1,6 +1,6 @@
 /**
- * A condition (the original's object grammar) compiled to one flat program: postfix code over constants, paths and
- * patterns. Nothing is parsed or allocated per event (evaluate.ts).
+ * A condition compiled to one flat program: postfix code over constants, paths and patterns. Nothing is parsed or
+ * allocated per event (evaluate.ts). Here the original's object grammar; a string is CEL (cel-compile.ts).
  *
  * Kept from the original: a variable that is missing or names a container makes the whole condition false, wherever in
  * the tree it stands; a logical operator looks at both sides. Mended: OR is OR (B1), unary and boolean expressions work
@@ -11,20 +11,15 @@ import { addPattern, type Compiler, readPath } from "../compiler.ts";
 import type { BinaryConfig, ConditionConfig, ExpressionConfig, OperandConfig } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
 import type { JsonPrimitive } from "../event/json.ts";
-import type { Path } from "../event/path.ts";
+import { addCelCondition } from "./cel-compile.ts";
 import { ARITHMETIC, COMPARATORS, LOGICAL, Op, UNARY } from "./operators.ts";
-
-export type Condition = {
-  /** pairs: operation, operand (an index, or 0) */
-  code: number[];
-  paths: Path[];
-  constants: JsonPrimitive[];
-};
+import { type Condition, emit, newCondition } from "./program.ts";
 
 /** Compiles into the plan; returns the condition's index, -1 for one that is always true. */
 export function addCondition(compiler: Compiler, config: ConditionConfig | undefined, at: DocumentPath): number {
   if (config === undefined) return -1;
-  const condition: Condition = { code: [], paths: [], constants: [] };
+  if (typeof config === "string") return addCelCondition(compiler, config, at);
+  const condition = newCondition();
   if (config.exists !== undefined) {
     const ops = config.exists.ops ?? [];
     if (ops.length === 0) return -1; // B4: the original panics; nothing demanded is true
@@ -173,10 +168,6 @@ function requireVariables(condition: Condition): void {
   const guards: number[] = [];
   for (let i = 0; i < condition.paths.length; i++) guards.push(Op.require, i);
   condition.code = guards.concat(condition.code);
-}
-
-function emit(condition: Condition, op: number, operand: number): void {
-  condition.code.push(op, operand);
 }
 
 function addPath(compiler: Compiler, condition: Condition, text: string): number {

@@ -5,9 +5,10 @@ import { eventOf } from "../event/event.ts";
 import type { JsonObject, JsonValue } from "../event/json.ts";
 import { parseText } from "../event/parse.ts";
 import { testCompiler, testRegexps } from "../testing.ts";
-import { addCondition, type Condition } from "./compile.ts";
+import { addCondition } from "./compile.ts";
 import { evaluate, linkCondition, Truth } from "./evaluate.ts";
 import { BINARY_OPERATORS, COMPARATOR_OPERATORS, LOGICAL_OPERATORS, UNARY_OPERATORS } from "./operators.ts";
+import type { Condition } from "./program.ts";
 
 const variable = (name: string): OperandConfig => ({ variable: { name } });
 const literal = (text: string): OperandConfig => ({ literal: text });

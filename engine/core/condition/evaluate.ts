@@ -1,10 +1,12 @@
 /** Runs a condition's program on an event. */
 import type { Event } from "../event/event.ts";
-import { isRawNumber, type JsonValue, numberOf, typeName } from "../event/json.ts";
+import { type JsonValue, typeName } from "../event/json.ts";
 import { isLeaf, lookup, type Path } from "../event/path.ts";
 import type { Pattern, Regexps } from "../ports.ts";
-import type { Condition } from "./compile.ts";
+import { celBinary, celError, sizeOf, type Walk, walk, walkHas } from "./cel-evaluate.ts";
+import { order, plain } from "./compare.ts";
 import { Op } from "./operators.ts";
+import { type Condition, LANDING } from "./program.ts";
 
 /** The three answers of a condition. */
 export const Truth = { no: 0, yes: 1, error: 2 } as const;
@@ -18,58 +20,163 @@ export type LinkedCondition = {
   stack: JsonValue[];
   /** after Truth.error: what could not be computed; names types, never values */
   error: string;
+  /** the error of a FAILED on the stack, by its index */
+  errors: string[];
 };
 
 export function linkCondition(condition: Condition, patterns: readonly Pattern[], regexps: Regexps): LinkedCondition {
-  return { condition, patterns, regexps, stack: [], error: "" };
+  return { condition, patterns, regexps, stack: [], error: "", errors: [] };
 }
 
+/** On the stack in the place of a value that could not be computed, until && or || has looked at it. No JSON text spells it. */
+const FAILED = Object.freeze({ kind: "failed" }) as unknown as JsonValue;
+
+/** Runs the program. Where an operation has no result, linked.error says why, and && and || may absorb that. */
 export function evaluate(linked: LinkedCondition, event: Event): Truth {
   const code = linked.condition.code;
-  const paths = linked.condition.paths;
   const stack = linked.stack;
   let top = -1;
-  for (let pc = 0; pc < code.length; pc += 2) {
+  let pc = 0;
+  while (pc < code.length) {
     const op = code[pc] as number;
     const operand = code[pc + 1] as number;
+    let result: JsonValue | undefined;
+    pc += 2;
     if (op === Op.require) {
-      if (!isLeaf(lookup(event, paths[operand] as Path))) return Truth.no;
-    } else if (op === Op.load) {
-      stack[++top] = plain(lookup(event, paths[operand] as Path) as JsonValue);
-    } else if (op === Op.constant) {
+      if (!isLeaf(lookup(event, linked.condition.paths[operand] as Path))) return Truth.no;
+      continue;
+    }
+    if (op === Op.constant) {
       stack[++top] = linked.condition.constants[operand] as JsonValue;
-    } else if (op === Op.exists || op === Op.notExists) {
-      stack[++top] = (lookup(event, paths[operand] as Path) !== undefined) === (op === Op.exists);
-    } else if (op === Op.patternMatch || op === Op.patternNotMatch) {
-      const text = stack[top] as JsonValue;
-      if (typeof text !== "string") return fail(linked, `a pattern needs a string, found ${typeName(text)}`);
-      stack[top] = (linked.patterns[operand] as Pattern).test(text) === (op === Op.patternMatch);
-    } else if (op <= Op.logicalNot) {
-      const result = unary(op, stack[top] as JsonValue);
-      if (result === undefined) return fail(linked, mismatch(op, stack[top] as JsonValue));
-      stack[top] = result;
+      continue;
+    }
+    if (isPush(op)) {
+      result = pushed(linked, event, op, operand);
+      top++;
+    } else if (isUnary(op)) {
+      result = replaced(linked, op, operand, stack[top] as JsonValue);
+    } else if (op === Op.jump) {
+      pc = operand;
+      continue;
+    } else if (op === Op.jumpUnless) {
+      const value = stack[top--];
+      if (value === false) pc = operand;
+      if (typeof value === "boolean") continue;
+      linked.error = `?: needs true or false, found ${typeName(value)}`;
+    } else if (op === Op.andLeft || op === Op.orLeft) {
+      // A side that decides ends it; one that failed waits for what the other says.
+      if (stack[top] === (op === Op.orLeft)) pc = operand;
+      continue;
+    } else if (op === Op.list) {
+      top -= operand - 1;
+      result = stack.slice(top, top + operand);
     } else {
       top--;
-      const left = stack[top] as JsonValue;
-      const right = stack[top + 1] as JsonValue;
-      const result = op <= Op.xor ? arithmetic(op, left, right) : compare(linked, op, left, right);
-      if (result === undefined) return fail(linked, mismatch(op, left, right));
-      stack[top] = result;
+      result = combined(linked, event, op, operand, top);
     }
+    if (result === undefined) {
+      const landing = landingOf(linked.condition.landings, pc - 2);
+      if (landing === -1) return Truth.error;
+      pc = linked.condition.landings[landing + 2] as number;
+      top = linked.condition.landings[landing + 3] as number;
+      linked.errors[top] = linked.error;
+      result = FAILED;
+    }
+    stack[top] = result;
   }
   const result = stack[0];
-  if (typeof result !== "boolean") return fail(linked, `the condition yields ${typeName(result)}, not true or false`);
-  return result ? Truth.yes : Truth.no;
-}
-
-function fail(linked: LinkedCondition, error: string): Truth {
-  linked.error = error;
+  if (typeof result === "boolean") return result ? Truth.yes : Truth.no;
+  linked.error = `the condition yields ${typeName(result)}, not true or false`;
   return Truth.error;
 }
 
-// Conditions compute with doubles, as the original does.
-function plain(value: JsonValue): JsonValue {
-  return isRawNumber(value) ? (numberOf(value) as number) : value;
+function isPush(op: number): boolean {
+  return op >= Op.load && op <= Op.walkHas;
+}
+
+function isUnary(op: number): boolean {
+  return op <= Op.logicalNot || (op >= Op.patternMatch && op <= Op.truth);
+}
+
+/** What an operation pushes that takes nothing off the stack. */
+function pushed(linked: LinkedCondition, event: Event, op: number, operand: number): JsonValue | undefined {
+  const condition = linked.condition;
+  switch (op) {
+    case Op.load:
+      return plain(lookup(event, condition.paths[operand] as Path) as JsonValue);
+    case Op.exists:
+      return lookup(event, condition.paths[operand] as Path) !== undefined;
+    case Op.notExists:
+      return lookup(event, condition.paths[operand] as Path) === undefined;
+    default: {
+      const path = condition.walks[operand] as Walk;
+      const value = op === Op.walk ? walk(event, path, path.keys.length) : walkHas(event, path);
+      if (value !== undefined) return plain(value);
+      linked.error = path.missing;
+      return undefined;
+    }
+  }
+}
+
+/** What stands for the top of the stack after an operation on it alone. */
+function replaced(linked: LinkedCondition, op: number, operand: number, value: JsonValue): JsonValue | undefined {
+  switch (op) {
+    case Op.patternMatch:
+    case Op.patternNotMatch:
+      if (typeof value === "string")
+        return (linked.patterns[operand] as Pattern).test(value) === (op === Op.patternMatch);
+      linked.error = `a pattern needs a string, found ${typeName(value)}`;
+      return undefined;
+    case Op.size: {
+      const size = sizeOf(value);
+      if (size === undefined) linked.error = `size() cannot be applied to ${typeName(value)}`;
+      return size;
+    }
+    case Op.truth:
+      if (typeof value === "boolean") return value;
+      linked.error = `&& and || need true or false, found ${typeName(value)}`;
+      return undefined;
+    default: {
+      const result = unary(op, value);
+      if (result === undefined) linked.error = mismatch(op, value);
+      return result;
+    }
+  }
+}
+
+/** What stands for the two values from `top` on after an operation on both. */
+function combined(
+  linked: LinkedCondition,
+  event: Event,
+  op: number,
+  operand: number,
+  top: number,
+): JsonValue | undefined {
+  const left = linked.stack[top] as JsonValue;
+  const right = linked.stack[top + 1] as JsonValue;
+  if (op <= Op.regexNotMatch) {
+    const result = op <= Op.xor ? arithmetic(op, left, right) : compare(linked, op, left, right);
+    if (result === undefined) linked.error = mismatch(op, left, right);
+    return result;
+  }
+  if (op >= Op.celEqual) {
+    const result = celBinary(event, op, operand, left, right);
+    if (result === undefined) linked.error = celError(op, operand, left, right);
+    return result;
+  }
+  // Both sides of && or ||: the left one has not decided.
+  const decides = right === (op === Op.orBoth);
+  if (decides || (left !== FAILED && right !== FAILED)) return right;
+  linked.error = linked.errors[left === FAILED ? top : top + 1] as string;
+  return undefined;
+}
+
+/** The innermost landing for an error at `pc`; inner ones stand first. */
+function landingOf(landings: readonly number[], pc: number): number {
+  for (let i = 0; i < landings.length; i += LANDING) {
+    if (pc >= (landings[i] as number) && pc < (landings[i + 1] as number)) return i;
+  }
+  return -1;
 }
 
 function unary(op: number, value: JsonValue): JsonValue | undefined {
@@ -144,40 +251,6 @@ function compare(linked: LinkedCondition, op: number, left: JsonValue, right: Js
     default:
       return order(op, left, right);
   }
-}
-
-function order(op: number, left: JsonValue, right: JsonValue): boolean | undefined {
-  const numbers = typeof left === "number" && typeof right === "number";
-  const strings = typeof left === "string" && typeof right === "string";
-  if (!numbers && !strings) return undefined;
-  // Both sides have one type here. Go orders strings by bytes; UTF-16 order differs only beyond the BMP.
-  const a = strings ? compareUtf8(left, right) : (left as number);
-  const b = strings ? 0 : (right as number);
-  switch (op) {
-    case Op.greaterThan:
-      return a > b;
-    case Op.lessThan:
-      return a < b;
-    case Op.greaterThanOrEqual:
-      return a >= b;
-    default:
-      return a <= b;
-  }
-}
-
-// Order of the UTF-8 bytes = order of code points; surrogates (from 0xd800) stand for code points above all others.
-function compareUtf8(left: string, right: string): number {
-  const length = Math.min(left.length, right.length);
-  for (let i = 0; i < length; i++) {
-    const a = left.charCodeAt(i);
-    const b = right.charCodeAt(i);
-    if (a === b) continue;
-    const aHigh = a >= 0xd800 && a <= 0xdfff;
-    const bHigh = b >= 0xd800 && b <= 0xdfff;
-    if (aHigh !== bHigh) return aHigh ? 1 : -1;
-    return a - b;
-  }
-  return left.length - right.length;
 }
 
 /** A pattern that an event brings along: compiled per event, so it is bounded. */

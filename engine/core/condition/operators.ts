@@ -33,9 +33,43 @@ export const Op = {
   /** pushes whether path[operand] is there, whatever it holds */
   exists: 103,
   notExists: 104,
+  /** CEL: pushes walks[operand]; fails when it is missing. "Fails": && and || can absorb it, see Condition.landings. */
+  walk: 105,
+  /** CEL: pushes whether walks[operand] is there; fails when the way to it is not */
+  walkHas: 106,
   /** matches the top of the stack against pattern[operand] */
-  patternMatch: 105,
-  patternNotMatch: 106,
+  patternMatch: 107,
+  patternNotMatch: 108,
+  // What follows is of the CEL form.
+  /** replaces the top by its size */
+  size: 109,
+  /** the top is true or false, or fails */
+  truth: 110,
+  /** goes on at operand when the top, which stays, decides the logical operator */
+  andLeft: 112,
+  orLeft: 113,
+  /** joins both sides of a logical operator; each may have failed */
+  andBoth: 114,
+  orBoth: 115,
+  /** takes the top away and goes on at operand when it was false */
+  jumpUnless: 116,
+  jump: 117,
+  /** takes `operand` values off and pushes the list of them */
+  list: 118,
+  celEqual: 130,
+  celNotEqual: 131,
+  /** operand: one of the four comparators */
+  celOrder: 132,
+  /** operand: one of the arithmetic operators; doubles, and strings and lists to be joined */
+  celArithmetic: 133,
+  intArithmetic: 134,
+  uintArithmetic: 135,
+  member: 136,
+  hasMember: 137,
+  isIn: 138,
+  startsWith: 139,
+  endsWith: 140,
+  contains: 141,
 } as const;
 
 export const UNARY = [Op.negation, Op.inversion, Op.logicalNot] as const;

@@ -5,7 +5,7 @@
  * `side` only, so no client can spell its way into a rule, and a body key that happens to begin with `internal:` is
  * plain data, kept and unreachable (design/engine.md, "Event").
  */
-import { type JsonObject, newObject } from "./json.ts";
+import { copyObject, type JsonObject, newObject } from "./json.ts";
 
 export type Event = {
   /** the value now; replaced by processes, never changed in place */
@@ -35,4 +35,16 @@ export function newEvent(value: JsonObject, text: string, start: number, end: nu
 /** An event that was made, not parsed. */
 export function eventOf(value: JsonObject): Event {
   return { value, parsed: undefined, text: "", start: 0, end: 0, side: newObject() };
+}
+
+/** The event once more, for a run of its own: values are never changed in place, so only the side needs copying. */
+export function forkEvent(event: Event): Event {
+  return {
+    value: event.value,
+    parsed: event.parsed,
+    text: event.text,
+    start: event.start,
+    end: event.end,
+    side: copyObject(event.side),
+  };
 }

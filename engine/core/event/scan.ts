@@ -66,12 +66,20 @@ export function scanText(text: string, start: number, end: number, depthMax: num
   }
 }
 
+/** Strings up to this long are looked through character by character. */
+const SHORT_CHARS = 32;
+
 /** The offset behind the string that opens at `pos`; `end` when it never closes. */
 function stringEnd(text: string, pos: number, end: number): number {
-  let quote = text.indexOf('"', pos + 1);
+  return restOfString(text, pos + 1, end);
+}
+
+/** The offset behind the string that `from` lies in, where no escape is open. */
+function restOfString(text: string, from: number, end: number): number {
+  let quote = text.indexOf('"', from);
   while (quote !== -1 && quote < end) {
     let slash = quote - 1;
-    while (slash > pos && text.charCodeAt(slash) === BACKSLASH) slash--;
+    while (slash >= from && text.charCodeAt(slash) === BACKSLASH) slash--;
     if (((quote - slash) & 1) === 1) return quote + 1; // an even number of backslashes: the quote is not escaped
     quote = text.indexOf('"', quote + 1);
   }
@@ -127,14 +135,19 @@ function valueEnd(text: string, start: number, end: number): number {
   }
   let depth = 0;
   while (pos < end) {
-    const code = text.charCodeAt(pos);
+    const code = text.charCodeAt(pos++);
     if (code === QUOTE) {
-      pos = stringEnd(text, pos, end);
-      continue;
+      // Most strings are short: a loop beats a call. Long ones are for indexOf.
+      const near = pos + SHORT_CHARS;
+      let inner = text.charCodeAt(pos);
+      while (inner !== QUOTE && inner !== BACKSLASH && pos < near) inner = text.charCodeAt(++pos);
+      pos = inner === QUOTE ? pos + 1 : restOfString(text, pos, end);
+    } else if (code >= OPEN_BRACKET) {
+      // Brackets and braces differ in one bit; below them are digits, commas, colons and spaces.
+      const bracket = code | 0x20;
+      if (bracket === OPEN_BRACE) depth++;
+      else if (bracket === CLOSE_BRACE && --depth === 0) return pos;
     }
-    pos++;
-    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++;
-    else if ((code === CLOSE_BRACE || code === CLOSE_BRACKET) && --depth === 0) return pos;
   }
   return end;
 }
@@ -181,11 +194,6 @@ export function nextMember(cursor: MemberCursor): boolean {
   cursor.valueEnd = valueEnd(text, pos, cursor.end);
   cursor.to = skipSpace(text, cursor.valueEnd);
   return true;
-}
-
-/** True when the cursor, after nextMember, stands before the closing bracket. */
-export function isLastMember(cursor: MemberCursor): boolean {
-  return cursor.text.charCodeAt(cursor.to) !== COMMA;
 }
 
 function readKey(text: string, start: number, end: number): string {

@@ -15,7 +15,7 @@ import { copyObject, copyWithout, getOwn, isArray, isContainer, isObject, newObj
 import { arrayIndex } from "./path.ts";
 
 /** What one segment selects; a name carries its text. */
-const Select = { name: 0, member: 1, element: 2, deep: 3 } as const;
+export const Select = { name: 0, member: 1, element: 2, deep: 3 } as const;
 
 export type SelectingPath = {
   text: string;

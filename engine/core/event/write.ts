@@ -7,7 +7,7 @@
  */
 import type { Event } from "./event.ts";
 import { hasOwn, isArray, isObject, isRawNumber, type JsonArray, type JsonObject, type JsonValue } from "./json.ts";
-import { isLastMember, type MemberCursor, nextMember, openContainer, skipSpace } from "./scan.ts";
+import { type MemberCursor, nextMember, openContainer, skipSpace } from "./scan.ts";
 
 /** The event's JSON text; the very text it came from when nothing changed. */
 export function writeEvent(event: Event): string {
@@ -50,17 +50,22 @@ const PROBES_PER_ELEMENT = 8;
  */
 function writeChanged(text: string, start: number, end: number, value: JsonValue, parsed: JsonValue): string {
   if (value === parsed) return text.slice(start, end);
-  if (isObject(value) && isObject(parsed)) return writeObject(openContainer(text, start, end), value, parsed);
+  if (isObject(value) && isObject(parsed)) return writeObject(text, start, end, value, parsed);
   if (isArray(value) && isArray(parsed)) return writeArray(openContainer(text, start, end), value, parsed);
   return stringify(value);
 }
 
-function writeObject(cursor: MemberCursor, value: JsonObject, parsed: JsonObject): string {
-  const text = cursor.text;
+/**
+ * The text before the first and behind the last changed member goes over in one slice each; scanning ends with the last
+ * change, so an added member costs no scan at all.
+ */
+function writeObject(text: string, start: number, end: number, value: JsonObject, parsed: JsonObject): string {
+  const cursor = openContainer(text, start, end);
+  let left = changedMembers(value, parsed); // of the parsed members, still to come
+  let kept = 0; // members written so far; only whether there are any matters
   let out = "{";
-  let kept = 0; // members written so far
   let copyFrom = -1; // start of an unchanged run not yet written
-  while (nextMember(cursor)) {
+  while (left > 0 && nextMember(cursor)) {
     const key = cursor.key;
     const was = parsed[key] as JsonValue;
     const present = hasOwn(value, key);
@@ -70,28 +75,49 @@ function writeObject(cursor: MemberCursor, value: JsonObject, parsed: JsonObject
         copyFrom = cursor.from;
       }
       kept++;
-    } else {
-      if (copyFrom !== -1) out += text.slice(copyFrom, cursor.from - 1);
-      copyFrom = -1;
-      if (present) {
-        if (kept > 0) out += ",";
-        out += text.slice(cursor.from, cursor.valueStart);
-        out += writeChanged(text, cursor.valueStart, cursor.valueEnd, value[key] as JsonValue, was);
-        out += text.slice(cursor.valueEnd, cursor.to);
-        kept++;
-      }
+      continue;
     }
-    if (isLastMember(cursor)) break;
+    left--;
+    if (copyFrom !== -1) out += text.slice(copyFrom, cursor.from - 1);
+    copyFrom = -1;
+    if (!present) continue;
+    if (kept > 0) out += ",";
+    out += text.slice(cursor.from, cursor.valueStart);
+    out += writeChanged(text, cursor.valueStart, cursor.valueEnd, value[key] as JsonValue, was);
+    out += text.slice(cursor.valueEnd, cursor.to);
+    kept++;
   }
-  if (copyFrom !== -1) out += text.slice(copyFrom, cursor.to);
+  const rest = restOf(text, cursor.to, end - 1, kept);
+  if (rest !== "") kept++;
+  return `${out}${rest}${addedMembers(value, parsed, kept)}}`;
+}
+
+/** How many members of `parsed` are other, or gone, in `value`. */
+function changedMembers(value: JsonObject, parsed: JsonObject): number {
+  let count = 0;
+  const keys = Object.keys(parsed);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
+    if (value[key] !== parsed[key] || !hasOwn(value, key)) count++;
+  }
+  return count;
+}
+
+// From the comma or bracket the cursor stands on to the closing bracket. A comma has no place where nothing is before it.
+function restOf(text: string, from: number, closing: number, kept: number): string {
+  if (skipSpace(text, from + 1) >= closing) return "";
+  return text.slice(kept === 0 ? from + 1 : from, closing);
+}
+
+function addedMembers(value: JsonObject, parsed: JsonObject, kept: number): string {
+  let added = "";
   const keys = Object.keys(value);
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] as string;
     if (hasOwn(parsed, key)) continue;
-    out += `${kept === 0 ? "" : ","}${JSON.stringify(key)}:${stringify(value[key] as JsonValue)}`;
-    kept++;
+    added += `${kept === 0 && added === "" ? "" : ","}${JSON.stringify(key)}:${stringify(value[key] as JsonValue)}`;
   }
-  return `${out}}`;
+  return added;
 }
 
 function writeArray(cursor: MemberCursor, value: JsonArray, parsed: JsonArray): string {

@@ -1,8 +1,9 @@
 /** annotator: adds a top-level field, by condition (agglo-behaviour 3.1). */
 
-import type { Compiler } from "../compiler.ts";
+import { type Compiler, noteFault, noteSlip } from "../compiler.ts";
 import { addCondition } from "../condition/compile.ts";
 import { Truth } from "../condition/evaluate.ts";
+import { noteConditionSlip } from "../condition/slips.ts";
 import { fault, type RunContext } from "../context.ts";
 import { CONDITION_FIELD, type ConfigOf, NAME_FIELD, type ProcessDefinition } from "../definition.ts";
 import type { DocumentPath } from "../diagnostic.ts";
@@ -34,6 +35,7 @@ const fields = {
   onExists: {
     kind: "word",
     words: ["fail", "keep", "overwrite"],
+    ours: true,
     doc: "What to do when the event has the field already: fail the pipeline (as the original does), keep it, overwrite it.",
   },
 } as const;
@@ -89,11 +91,21 @@ export function compileAnnotator(config: ConfigOf<typeof fields>, compiler: Comp
     const reserved = isReservedKey(key);
     refuseHostKey(compiler.report, key, path.concat("fieldKey"));
     const condition = addCondition(compiler, list[i]?.condition, path.concat("condition"));
+    noteConditionSlip(compiler, condition, path.concat("condition"), `"${key}" is written`);
+    if (settings.onExists !== "overwrite" && !reserved) noteClientKey(compiler, key, settings.onExists, path);
     settings.annotations.push({ key, value: list[i]?.value ?? "", condition, reserved });
     if (!reserved) step.changes = true;
   }
   step.settings = settings;
   return step;
+}
+
+// Whoever sends the event may have set the field before.
+function noteClientKey(compiler: Compiler, key: string, onExists: string, at: DocumentPath): void {
+  const path = at.concat("fieldKey");
+  const remedy = 'say "onExists": "overwrite"';
+  if (onExists === "keep") noteSlip(compiler, path, `a client that sends "${key}" itself keeps its own value`, remedy);
+  else noteFault(compiler, path, `a client that sends "${key}" itself makes the annotation fail`, remedy);
 }
 
 export function runAnnotator(linked: LinkedStep, context: RunContext): Outcome {

@@ -3,11 +3,12 @@
  * condition (http.md, "Additions"). One definition has one of the two forms.
  */
 
-import { addPattern, type Compiler } from "../compiler.ts";
+import { addPattern, type Compiler, noteSlip } from "../compiler.ts";
 import { addCondition } from "../condition/compile.ts";
 import { Truth } from "../condition/evaluate.ts";
+import { noteConditionSlip } from "../condition/slips.ts";
 import type { RunContext } from "../context.ts";
-import { type ConfigOf, conditionField, NAME_FIELD, type ProcessDefinition } from "../definition.ts";
+import { type ConfigOf, NAME_FIELD, ourConditionField, type ProcessDefinition } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
 import { isObject, type JsonObject, type JsonValue, newObject, setOwn } from "../event/json.ts";
 import { Outcome } from "../outcome.ts";
@@ -24,10 +25,11 @@ const fields = {
     doc: "Fields by name: an RE2 pattern, searched in each key on every level of objects. Arrays are kept whole.",
   },
   keepMatched: { kind: "boolean", doc: "true keeps the fields that match, false drops them." },
-  condition: conditionField("Traffic: refuse the message when this holds."),
-  unless: conditionField("Traffic: refuse the message when this does not hold, a missing field included."),
+  condition: ourConditionField("Traffic: refuse the message when this holds."),
+  unless: ourConditionField("Traffic: refuse the message when this does not hold, a missing field included."),
   reject: {
     kind: "object",
+    ours: true,
     fields: REPLY_FIELDS,
     doc: "How to answer a refused message. Default: 403 with problem details.",
   },
@@ -56,6 +58,23 @@ export const filter: ProcessDefinition = {
       output: { items: [] },
       outcome: "refuse",
     },
+    {
+      title: "the same and more in CEL: a large order needs a customer",
+      config: {
+        name: "orders",
+        unless: "size(event.items) > 0 && (event.total <= 1000 || has(event.customer.id))",
+        reject: { status: 422, body: "an order needs items, a large one a customer" },
+      },
+      input: { items: [{ sku: "a" }], total: 2500, customer: { name: "ann" } },
+      output: { items: [{ sku: "a" }], total: 2500, customer: { name: "ann" } },
+      outcome: "refuse",
+    },
+    {
+      title: "in CEL a missing field is an error, unless the other side of && or || decides",
+      config: { name: "orders", condition: "event.total > 1000 && !event.approved" },
+      input: { total: 20 },
+      output: { total: 20 },
+    },
   ],
 };
 
@@ -77,6 +96,8 @@ export function compileFilter(config: ConfigOf<typeof fields>, compiler: Compile
     const keepMatched = config.keepMatched ?? false;
     step.settings = { pattern, keepMatched, condition: -1, refuseWhen: false, reply: undefined } satisfies Settings;
     step.changes = true;
+    const remedy = "a redactor with ** finds a field at any depth";
+    noteSlip(compiler, at, "arrays are kept whole: a field inside one is not looked at", remedy);
     return step;
   }
   if (config.regex !== undefined || config.keepMatched !== undefined) {
@@ -99,6 +120,7 @@ export function compileFilter(config: ConfigOf<typeof fields>, compiler: Compile
   const refuseWhen = config.unless === undefined;
   const key = refuseWhen ? "condition" : "unless";
   const condition = addCondition(compiler, refuseWhen ? config.condition : config.unless, at.concat(key));
+  if (refuseWhen) noteConditionSlip(compiler, condition, at.concat(key), "the message is refused");
   const reply = compileReply(compiler, config.reject, 403, config.name, at.concat("reject"));
   step.settings = { pattern: -1, keepMatched: false, condition, refuseWhen, reply } satisfies Settings;
   step.refuses = true;

@@ -11,7 +11,7 @@ import { testCompiler, testPorts } from "../testing.ts";
 import { compileRedactor, MATCHES_MAX } from "./redactor.ts";
 
 type Rule = Parameters<typeof compileRedactor>[0]["rules"][number];
-const nothing = { mask: undefined, hmac: undefined, replace: undefined, drop: undefined };
+const nothing = { detect: undefined, mask: undefined, hmac: undefined, replace: undefined, drop: undefined };
 const mask = (paths: string[], keepFirst = 0, keepLast = 0, cover = "*"): Rule => ({
   ...nothing,
   paths,
@@ -57,6 +57,104 @@ describe("a mask", () => {
 test("an HMAC names the key and sees the text of any scalar", () => {
   const rule: Rule = { ...nothing, paths: ["a", "b"], hmac: { key: "${env:K}" } };
   expect(redact(rule, '{"a":"xyz","b":12.50}').text).toBe('{"a":"hmac(${env:K},3)","b":"hmac(${env:K},5)"}');
+});
+
+describe("a rule that detects", () => {
+  const PAN = "4111-1111-1111-1111";
+  const detecting = (action: Partial<Rule>, paths?: string[]): Rule => ({
+    ...nothing,
+    paths,
+    detect: ["pan", "email"],
+    ...action,
+  });
+  const masked = { keepFirst: undefined, keepLast: 4, with: undefined };
+  const cases: [string, Rule, string, string][] = [
+    ["masks only what it finds", detecting({ mask: masked }), `{"a":"x ${PAN} y"}`, '{"a":"x ***************1111 y"}'],
+    ["masks every find", detecting({ mask: masked }), '{"a":"a@b.cd,e@f.gh"}', '{"a":"**b.cd,**f.gh"}'],
+    ["replaces in the text", detecting({ replace: "#" }), `{"a":"x ${PAN} y a@b.cd"}`, '{"a":"x # y #"}'],
+    ["drops from the text", detecting({ drop: true }), `{"a":"x ${PAN} y"}`, '{"a":"x  y"}'],
+    [
+      "hashes all spellings alike",
+      detecting({ hmac: { key: "${env:K}" } }),
+      `{"a":"${PAN}","b":"4111111111111111","c":4111111111111111}`,
+      '{"a":"hmac(${env:K},16)","b":"hmac(${env:K},16)","c":"hmac(${env:K},16)"}',
+    ],
+    [
+      "takes whole numbers for cards",
+      detecting({ mask: masked }),
+      '{"a":[4.111111111111111e15]}',
+      '{"a":["************1111"]}',
+    ],
+    ["drops a number that is a card", detecting({ drop: true }), '{"a":[4111111111111111,1]}', '{"a":[1]}'],
+    [
+      "leaves near misses",
+      detecting({ drop: true }),
+      '{"a":4111111111111112,"b":1.50}',
+      '{"a":4111111111111112,"b":1.50}',
+    ],
+    [
+      "looks below its paths only",
+      detecting({ drop: true }, ["n"]),
+      '{"n":{"x":["a@b.cd"]},"m":"a@b.cd"}',
+      '{"n":{"x":[""]},"m":"a@b.cd"}',
+    ],
+    ["looks everywhere for **", detecting({ drop: true }, ["n", "**"]), '{"n":1,"m":["a@b.cd"]}', '{"n":1,"m":[""]}'],
+    ["does not look at keys", detecting({ drop: true }), '{"a@b.cd":1}', '{"a@b.cd":1}'],
+  ];
+  test.each(cases)("%s", (_title, rule, text, expected) => {
+    expect(redact(rule, text).text).toBe(expected);
+  });
+
+  test.each<[string, Partial<Rule>]>([
+    ["mask", { mask: masked }],
+    ["hmac", { hmac: { key: "${env:K}" } }],
+    ["replace", { replace: "#" }],
+    ["drop", { drop: true }],
+  ])("leaves nothing of a card, a bank account or an address, by %s", (_title, action) => {
+    const secrets = fc.constantFrom(
+      "4111111111111111",
+      "5500-0000-0000-0004",
+      "DE89 3704 0044 0532 0130 00",
+      "ann@example.com",
+    );
+    const noise = fc.string({ unit: fc.constantFrom(...' ,.:;()\n"é😀abc'), maxLength: 8 }).map((text) => `${text} `);
+    const value = fc.letrec<{ value: JsonValue }>((tie) => ({
+      value: fc.oneof(
+        { depthSize: "small" },
+        fc.tuple(noise, secrets, noise).map(([before, secret, after]) => `${before}${secret} ${after}`),
+        fc.constantFrom<JsonValue>(4111111111111111, null, 1),
+        fc.array(tie("value"), { maxLength: 3 }),
+        fc.dictionary(fc.constantFrom("a", "b", "__proto__"), tie("value"), { maxKeys: 3, noNullPrototype: false }),
+      ),
+    })).value;
+    const rule = { ...detecting(action), detect: ["pan", "iban", "email"] } as Rule;
+    fc.assert(
+      fc.property(value, (inner) => {
+        const { text } = redact(rule, stringify({ inner }));
+        expect(text).not.toMatch(/4111111111111111|5500-0000|DE89 3704|ann@/);
+        expect(() => JSON.parse(text) as unknown).not.toThrow();
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("counts what it found, not where it looked", () => {
+    expect(redact(detecting({ drop: true }), '{"a":"a@b.cd e@f.gh","b":"none"}').counted).toEqual({
+      "redacted r[0]": 2,
+    });
+    expect(redact(detecting({ drop: true }), '{"b":"none"}').counted).toEqual({});
+  });
+
+  test("needs something to look for, or a path", () => {
+    const complaints = (rule: Rule) => {
+      const compiler = testCompiler();
+      compileRedactor({ name: "r", rules: [rule], condition: undefined }, compiler, []);
+      return compiler.report.diagnostics.map((diagnostic) => diagnostic.path.join("."));
+    };
+    expect(complaints({ ...nothing, paths: undefined, drop: true })).toEqual(["rules.0.paths"]);
+    expect(complaints({ ...nothing, paths: ["**"], drop: true })).toEqual(["rules.0.paths.0"]);
+    expect(complaints({ ...nothing, paths: ["a"], detect: [], drop: true })).toEqual(["rules.0.detect"]);
+  });
 });
 
 test("dropping elements never lets the text of another one through", () => {

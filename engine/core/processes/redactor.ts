@@ -3,19 +3,27 @@
  *
  * Nothing slips by because of its type: a number is masked by its digits as they stand in the text, an array element by
  * element, an object as a whole (its keys may hold what the rule is after). `null` stays: it holds nothing.
+ *
+ * With `detect` a rule covers only what the detectors find inside the values, wherever in a text it stands. It looks at
+ * values, not at keys.
  */
 
-import { type Compiler, compileSelection } from "../compiler.ts";
+import { type Compiler, compileSelection, noteSlip } from "../compiler.ts";
 import { addCondition } from "../condition/compile.ts";
 import { Truth } from "../condition/evaluate.ts";
+import { noteConditionSlip } from "../condition/slips.ts";
 import { fault, type RunContext } from "../context.ts";
 import { CONDITION_FIELD, type ConfigOf, NAME_FIELD, type ProcessDefinition } from "../definition.ts";
+import { canonical, DETECTORS, type Detector, detect, type Find } from "../detect/detect.ts";
+import { isPan, wholeDigits } from "../detect/numbers.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
-import { isArray, isObject, type JsonArray, type JsonObject, type JsonValue } from "../event/json.ts";
-import { rewrite, type SelectingPath, type Visitor } from "../event/select.ts";
+import { isArray, isObject, type JsonArray, type JsonObject, type JsonValue, type RawNumber } from "../event/json.ts";
+import { rewriteScalars, type ScalarVisitor } from "../event/scalars.ts";
+import { rewrite, Select, type SelectingPath, type Visitor } from "../event/select.ts";
 import { stringify } from "../event/write.ts";
 import { Outcome } from "../outcome.ts";
 import { newStep, type Step } from "../plan.ts";
+import { mask } from "./mask.ts";
 import { holds, type LinkedStep } from "./step.ts";
 
 const fields = {
@@ -32,9 +40,15 @@ const fields = {
       fields: {
         paths: {
           kind: "list",
-          required: true,
-          doc: "Selecting paths: `customer.email`, `items[*].card`, `**.iban`.",
+          doc: "Selecting paths: `customer.email`, `items[*].card`, `**.iban`. With `detect` the default is `**`, everything.",
           of: { kind: "string", doc: "A path." },
+        },
+        detect: {
+          kind: "list",
+          doc:
+            "Cover only what looks like one of these, inside the strings that the paths lead to (and `pan` in whole " +
+            "numbers). Checksums are verified. Keys are not searched.",
+          of: { kind: "word", words: DETECTORS, doc: "What to look for." },
         },
         mask: {
           kind: "object",
@@ -81,12 +95,32 @@ export const redactor: ProcessDefinition = {
       input: { user: { role: "admin", password: "x" }, logs: [{ password: 1, at: 2 }] },
       output: { user: { role: "hidden" }, logs: [{ at: 2 }] },
     },
+    {
+      title: "card numbers and mail addresses in any text",
+      config: {
+        name: "personal",
+        rules: [
+          { detect: ["pan"], mask: { keepLast: 4 } },
+          { paths: ["note"], detect: ["email"], replace: "(mail)" },
+        ],
+      },
+      input: {
+        note: "ann@example.com paid with 4111-1111-1111-1111",
+        order: "4111111111111112",
+        card: 4111111111111111,
+      },
+      output: { note: "(mail) paid with ***************1111", order: "4111111111111112", card: "************1111" },
+    },
   ],
 };
 
 type Action = "mask" | "hmac" | "replace" | "drop";
 type Rule = {
   paths: SelectingPath[];
+  /** every value is meant, whatever the paths */
+  everywhere: boolean;
+  /** [] = the selected values as a whole */
+  detect: Detector[];
   action: Action;
   keepFirst: number;
   keepLast: number;
@@ -107,16 +141,16 @@ export function compileRedactor(config: ConfigOf<typeof fields>, compiler: Compi
   for (let i = 0; i < config.rules.length; i++) {
     const rule = config.rules[i] as (typeof config.rules)[number];
     const path = at.concat("rules", i);
-    const paths: SelectingPath[] = [];
-    for (let j = 0; j < rule.paths.length; j++)
-      paths.push(compileSelection(compiler, rule.paths[j] as string, path.concat("paths", j)));
-    if (paths.length === 0)
+    const detectors = rule.detect ?? [];
+    const everywhere = isEverywhere(rule);
+    const paths = everywhere ? [] : compilePaths(rule.paths ?? [], compiler, path.concat("paths"));
+    if (rule.detect !== undefined && detectors.length === 0)
       complain(
         compiler.report,
         "E_VALUE",
-        path.concat("paths"),
-        "no path, so the rule can never do anything",
-        "name at least one field",
+        path.concat("detect"),
+        "nothing to look for, so the rule can never do anything",
+        "name at least one detector, or leave the field out",
       );
     const action = actionOf(rule);
     if (action === undefined)
@@ -130,6 +164,8 @@ export function compileRedactor(config: ConfigOf<typeof fields>, compiler: Compi
     if (rule.hmac !== undefined) compiler.plan.secrets.push(rule.hmac.key);
     settings.rules.push({
       paths,
+      everywhere,
+      detect: detectors,
       action: action ?? "drop",
       keepFirst: rule.mask?.keepFirst ?? 0,
       keepLast: rule.mask?.keepLast ?? 0,
@@ -139,9 +175,42 @@ export function compileRedactor(config: ConfigOf<typeof fields>, compiler: Compi
     });
   }
   step.condition = addCondition(compiler, config.condition, at.concat("condition"));
+  noteConditionSlip(compiler, step.condition, at.concat("condition"), "the rules apply");
   step.changes = true;
   step.settings = settings;
   return step;
+}
+
+/** The path that only a detecting rule may have: whatever is found, it knows what to cover. */
+const EVERYWHERE = "**";
+
+function isEverywhere(rule: { paths?: string[] | undefined; detect?: Detector[] | undefined }): boolean {
+  if (rule.detect === undefined || rule.detect.length === 0) return false;
+  return rule.paths === undefined || rule.paths.indexOf(EVERYWHERE) !== -1;
+}
+
+// A path says which containers it expects on its way; a client may send others.
+function noteShape(compiler: Compiler, path: SelectingPath, at: DocumentPath): void {
+  const message = `a list in place of an object on the way to "${path.text}", or the other way round, slips by`;
+  noteSlip(compiler, at, message, "** finds a field at any depth: `**.card`");
+}
+
+function compilePaths(texts: readonly string[], compiler: Compiler, at: DocumentPath): SelectingPath[] {
+  const paths: SelectingPath[] = [];
+  for (let i = 0; i < texts.length; i++) {
+    const path = compileSelection(compiler, texts[i] as string, at.concat(i));
+    paths.push(path);
+    if (path.kinds.length > 1 && path.kinds[0] !== Select.deep) noteShape(compiler, path, at.concat(i));
+  }
+  if (paths.length === 0)
+    complain(
+      compiler.report,
+      "E_VALUE",
+      at,
+      "no path, so the rule can never do anything",
+      'name at least one field, or what to "detect"',
+    );
+  return paths;
 }
 
 function actionOf(rule: {
@@ -156,7 +225,21 @@ function actionOf(rule: {
   return rule.drop === true ? "drop" : undefined;
 }
 
-type RedactingVisitor = Visitor & { rule: Rule; context: RunContext };
+/** How a rule is called in counters. */
+function ruleLabel(step: Step, index: number): string {
+  return `${step.name}[${index}]`;
+}
+
+/** The labels of all rules of a redactor's step: a host that knows them can say which never matched. */
+export function redactionLabels(step: Step): string[] {
+  const settings = step.settings as Settings; // made by compileRedactor
+  const labels: string[] = [];
+  for (let i = 0; i < settings.rules.length; i++) labels.push(ruleLabel(step, i));
+  return labels;
+}
+
+type RedactingVisitor = Visitor &
+  ScalarVisitor & { rule: Rule; context: RunContext /** by detectors */; found: number };
 
 export function runRedactor(linked: LinkedStep, context: RunContext): Outcome {
   const truth = holds(linked, linked.step.condition, context);
@@ -166,14 +249,21 @@ export function runRedactor(linked: LinkedStep, context: RunContext): Outcome {
   let value: JsonObject = context.event.value;
   for (let i = 0; i < settings.rules.length; i++) {
     const rule = settings.rules[i] as Rule;
-    const visitor: RedactingVisitor = { visit: redact, matches: 0, matchesMax: MATCHES_MAX, rule, context };
+    const visitor = newVisitor(rule, context);
+    if (rule.everywhere) value = rewriteScalars(value, visitor) as JsonObject; // an object stays one
     for (let j = 0; j < rule.paths.length; j++) value = rewrite(value, rule.paths[j] as SelectingPath, visitor);
     if (visitor.matches > MATCHES_MAX)
       return fault(context, "tooLarge", `rule ${i} selects more than ${MATCHES_MAX} values`);
-    if (visitor.matches > 0) context.ports.counters.add("redacted", `${linked.step.name}[${i}]`, visitor.matches);
+    const count = rule.detect.length === 0 ? visitor.matches : visitor.found;
+    if (count > 0) context.ports.counters.add("redacted", ruleLabel(linked.step, i), count);
   }
   context.event.value = value;
   return Outcome.next;
+}
+
+function newVisitor(rule: Rule, context: RunContext): RedactingVisitor {
+  const visit = rule.detect.length === 0 ? redact : redactFinds;
+  return { visit, visitScalar: redactScalar, matches: 0, matchesMax: MATCHES_MAX, rule, context, found: 0 };
 }
 
 function redact(visitor: Visitor, value: JsonValue): JsonValue | undefined {
@@ -181,6 +271,40 @@ function redact(visitor: Visitor, value: JsonValue): JsonValue | undefined {
   const rule = redacting.rule;
   if (rule.action === "drop") return undefined;
   return rule.action === "replace" ? rule.replacement : cover(value, rule, redacting.context);
+}
+
+function redactFinds(visitor: Visitor, value: JsonValue): JsonValue | undefined {
+  return rewriteScalars(value, visitor as RedactingVisitor); // runRedactor passes no other
+}
+
+function redactScalar(visitor: ScalarVisitor, value: string | number | RawNumber): JsonValue | undefined {
+  const redacting = visitor as RedactingVisitor; // runRedactor passes no other
+  const rule = redacting.rule;
+  if (typeof value !== "string") {
+    const digits = rule.detect.indexOf("pan") === -1 ? "" : wholeDigits(stringify(value));
+    if (!isPan(digits)) return value;
+    redacting.found++;
+    if (rule.action === "drop") return undefined;
+    return rule.action === "replace" ? rule.replacement : cover(digits, rule, redacting.context);
+  }
+  const finds = detect(rule.detect, value);
+  if (finds.length === 0) return value;
+  redacting.found += finds.length;
+  let text = "";
+  let last = 0;
+  for (let i = 0; i < finds.length; i++) {
+    const find = finds[i] as Find;
+    text += value.slice(last, find.start) + coverFind(find, value, rule, redacting.context);
+    last = find.end;
+  }
+  return text + value.slice(last);
+}
+
+function coverFind(find: Find, text: string, rule: Rule, context: RunContext): string {
+  if (rule.action === "drop") return "";
+  if (rule.action === "replace") return textOf(rule.replacement);
+  if (rule.action === "hmac") return context.ports.hmacs.hmacSha256(rule.key, canonical(find, text));
+  return maskBy(rule, text.slice(find.start, find.end));
 }
 
 function cover(value: JsonValue, rule: Rule, context: RunContext): JsonValue {
@@ -191,28 +315,13 @@ function cover(value: JsonValue, rule: Rule, context: RunContext): JsonValue {
     return covered;
   }
   if (rule.action === "hmac") return context.ports.hmacs.hmacSha256(rule.key, textOf(value));
-  return isObject(value) ? rule.cover.repeat(OBJECT_COVER_CHARS) : mask(textOf(value), rule);
+  return isObject(value) ? rule.cover.repeat(OBJECT_COVER_CHARS) : maskBy(rule, textOf(value));
 }
 
 function textOf(value: JsonValue): string {
   return typeof value === "string" ? value : stringify(value);
 }
 
-function mask(text: string, rule: Rule): string {
-  let first = rule.keepFirst;
-  let last = text.length - rule.keepLast;
-  // Keeping all of a short text would be no mask.
-  if (first >= last) {
-    first = 0;
-    last = text.length;
-  }
-  // Half a surrogate pair is no character: the cut moves into the covered part's favour.
-  if (first > 0 && isLowSurrogate(text, first)) first--;
-  if (last < text.length && isLowSurrogate(text, last)) last++;
-  return text.slice(0, first) + rule.cover.repeat(last - first) + text.slice(last);
-}
-
-function isLowSurrogate(text: string, at: number): boolean {
-  const code = text.charCodeAt(at);
-  return code >= 0xdc00 && code <= 0xdfff;
+function maskBy(rule: Rule, text: string): string {
+  return mask(text, rule.keepFirst, rule.keepLast, rule.cover);
 }

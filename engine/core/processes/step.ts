@@ -16,6 +16,8 @@ export type LinkedStep = {
   conditions: readonly LinkedCondition[];
   patterns: readonly Pattern[];
   steps: readonly LinkedStep[];
+  /** what the process keeps on this thread, made by its `link`; undefined for one that keeps nothing */
+  state: unknown;
 };
 
 /** Whether condition `index` (-1: always true) holds; Truth.error has put the fault into the context. */

@@ -19,6 +19,11 @@ const none: TeeConfig = {
   additionalBody: undefined,
   transformerRef: undefined,
   include: undefined,
+  sample: undefined,
+  rate: undefined,
+  keyPrefix: undefined,
+  batch: undefined,
+  spool: undefined,
 };
 
 function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }') {
@@ -37,7 +42,9 @@ function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }') {
   const ports = testPorts();
   const value = parseText(text, 0, text.length, 9).value as JsonObject;
   const context: RunContext = newRunContext(newEvent(value, text, 0, text.length), ports);
-  return { ports, context, run: () => runPipelines(link(plan, ports).pipelines, context, 0) };
+  const { pipelines } = link(plan, ports);
+  const again = () => runPipelines(pipelines, newRunContext(newEvent(value, text, 0, text.length), ports), 0);
+  return { ports, context, run: () => runPipelines(pipelines, context, 0), again };
 }
 
 describe("what a tee sends", () => {
@@ -96,7 +103,7 @@ describe("where a tee waits for its target", () => {
   test("the pipeline goes on when the copy has arrived, with the reply on record", async () => {
     const { ports, context, run } = setUp({});
     ports.tees.waits = true;
-    ports.tees.deliver = () => Promise.resolve({ error: "", response: '{"ok":true}' });
+    ports.tees.deliver = () => Promise.resolve({ error: "", retryable: false, response: '{"ok":true}' });
     expect(await run()).toBe(Outcome.next);
     expect(context.event.value.after).toBe("x");
     expect(context.event.side["internal:tee:output"]).toMatchObject([{ response: { ok: true } }]);
@@ -105,9 +112,26 @@ describe("where a tee waits for its target", () => {
   test("an error of the target is a fault of the pipeline", async () => {
     const { ports, context, run } = setUp({});
     ports.tees.waits = true;
-    ports.tees.deliver = () => Promise.resolve({ error: "error status 500", response: "" });
+    ports.tees.deliver = () => Promise.resolve({ error: "error status 500", retryable: true, response: "" });
     expect(await run()).toBe(Outcome.fault);
     expect(context.faultDetail).toBe("error status 500");
     expect(context.event.value.after).toBeUndefined();
   });
+});
+
+test("an event that is not in the share passes uncopied, without a record, and is counted", () => {
+  const { ports, context, run } = setUp({ sample: { percent: 50, by: undefined } });
+  ports.random.fraction = () => 0.7;
+  expect(run()).toBe(Outcome.next);
+  expect(ports.sent).toEqual([]);
+  expect(context.event.side["internal:tee:output"]).toBeUndefined();
+  expect(ports.counted).toEqual({ "teeSkipped t|sample": 1 });
+});
+
+test("the bucket of a rate is kept from event to event", () => {
+  const { ports, run, again } = setUp({ rate: { perSecond: 1, burst: 1 } });
+  run();
+  again();
+  expect(ports.sent).toHaveLength(1);
+  expect(ports.counted).toEqual({ "teeSkipped t|rate": 1 });
 });

@@ -6,16 +6,21 @@
 import type { Compiler } from "../compiler.ts";
 import { addCondition } from "../condition/compile.ts";
 import { Truth } from "../condition/evaluate.ts";
-import { fault, type RunContext } from "../context.ts";
+import { effectIdOf, fault, newRunContext, type RunContext, retryableFault } from "../context.ts";
 import { CONDITION_FIELD, type ConfigOf, NAME_FIELD, type ProcessDefinition } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
-import { copyObject, getOwn, isArray, type JsonObject, type JsonValue, newObject, setOwn } from "../event/json.ts";
+import { forkEvent } from "../event/event.ts";
+import { getOwn, isArray, type JsonObject, type JsonValue, newObject, setOwn } from "../event/json.ts";
 import { merge } from "../event/merge.ts";
 import { writeValue } from "../event/write.ts";
 import { Outcome } from "../outcome.ts";
 import { newStep, type Step } from "../plan.ts";
-import type { Delivery, TeeTarget } from "../ports.ts";
+import type { Delivery, Ports, TeeTarget } from "../ports.ts";
+import { commandFault } from "./command.ts";
+import { transformLater } from "./command-transformation.ts";
+import { withReserved } from "./reserved.ts";
 import { holds, type LinkedStep } from "./step.ts";
+import { type Bucket, compileShare, newBucket, SHARE_FIELDS, type Share, skippedBecause } from "./tee-share.ts";
 import { transform } from "./transformer.ts";
 
 const fields = {
@@ -29,9 +34,15 @@ const fields = {
   outputConnectorRef: { kind: "string", required: true, doc: "The external system to send to." },
   include: {
     kind: "list",
+    ours: true,
     doc: "Which `internal:*` keys go along. In a route none does by itself.",
     of: { kind: "string", doc: "A reserved key." },
   },
+  sample: SHARE_FIELDS.sample,
+  rate: SHARE_FIELDS.rate,
+  keyPrefix: { kind: "later", ours: true, doc: "Comes with the stores." },
+  batch: { kind: "later", ours: true, doc: "Comes with the stores." },
+  spool: { kind: "later", ours: true, doc: "Comes with the stores." },
 } as const;
 
 export const tee: ProcessDefinition = {
@@ -54,6 +65,7 @@ type Settings = {
   transformer: number;
   addition: JsonObject | undefined;
   include: string[];
+  share: Share;
 };
 
 /** Where a tee records what it did. */
@@ -96,8 +108,14 @@ export function compileTee(config: ConfigOf<typeof fields>, compiler: Compiler, 
     transformer,
     addition: config.additionalBody,
     include,
+    share: compileShare(config, compiler, at),
   } satisfies Settings;
   return step;
+}
+
+/** The bucket of `rate`: one per tee and thread. */
+export function linkTee(step: Step, ports: Ports): Bucket {
+  return newBucket((step.settings as Settings).share, ports.clock.nowMs()); // made by compileTee
 }
 
 export function runTee(linked: LinkedStep, context: RunContext): Outcome {
@@ -105,20 +123,65 @@ export function runTee(linked: LinkedStep, context: RunContext): Outcome {
   if (truth === Truth.error) return Outcome.fault;
   if (truth === Truth.no) return Outcome.next;
   const settings = linked.step.settings as Settings; // made by compileTee
-  let payload = context.event.value;
-  if (settings.transformer !== -1) {
-    const transformed = transform(linked.steps[settings.transformer] as LinkedStep, context);
-    if (transformed === undefined) return Outcome.fault;
-    payload = transformed.value;
+  const skipped = skippedBecause(settings.share, linked.state as Bucket, context); // linkTee's
+  if (skipped !== "") {
+    // Not dropped: it was never offered.
+    context.ports.counters.add("teeSkipped", `${linked.step.name}|${skipped}`, 1);
+    return Outcome.next;
   }
-  payload = withReserved(payload, settings.include, context);
+  if (settings.transformer === -1) return send(settings, context.event.value, context);
+  const transformer = linked.steps[settings.transformer] as LinkedStep;
+  if (transformer.step.waits !== "never") return sendLater(settings, transformer, context);
+  const transformed = transform(transformer, context);
+  return transformed === undefined ? Outcome.fault : send(settings, transformed.value, context);
+}
+
+// The transformer runs commands. Where a tee waits for its target it waits for them too; elsewhere the copy is made on a
+// context of its own while the event goes on, so its record has no response.
+function sendLater(settings: Settings, transformer: LinkedStep, context: RunContext): Outcome {
+  const waits = context.ports.tees.waits;
+  const own = waits ? context : forkContext(context);
+  const later = transformLater(transformer, own);
+  if (later === undefined) return fault(context, own.faultReason, own.faultDetail);
+  const sent = later.then((made) => {
+    if ("error" in made) return commandFault(own, made, made.error);
+    const outcome = send(settings, made.value, own);
+    return outcome === Outcome.wait ? (own.pending as Promise<Outcome>) : outcome;
+  });
+  if (waits) {
+    context.pending = sent;
+    return Outcome.wait;
+  }
+  void sent.then((outcome) => {
+    if (outcome === Outcome.fault) countLost(settings.target, context);
+  });
+  record(context, settings.target, own.effectId, "");
+  return Outcome.next;
+}
+
+function forkContext(context: RunContext): RunContext {
+  const own = newRunContext(forkEvent(context.event), context.ports);
+  own.strict = context.strict;
+  own.reservedInPayload = context.reservedInPayload;
+  own.effectId = effectIdOf(context);
+  return own;
+}
+
+// Offered = sent + dropped + queued, also of what was lost before there was anything to send.
+function countLost(target: TeeTarget, context: RunContext): void {
+  context.ports.counters.add("teeOffered", target.name, 1);
+  context.ports.counters.add("teeDropped", `${target.name}|command`, 1);
+}
+
+function send(settings: Settings, copy: JsonObject, context: RunContext): Outcome {
+  let payload = withReserved(copy, settings.include, context);
   if (settings.addition !== undefined) {
     const merged = merge(payload, settings.addition);
     if (merged.conflict !== "") return fault(context, "error", `additionalBody: key conflict at "${merged.conflict}"`);
     payload = merged.value;
   }
   const text = writeValue(context.event, payload);
-  const id = context.ports.ids.uuid();
+  const id = effectIdOf(context);
   const tees = context.ports.tees;
   if (!tees.waits) {
     tees.offer(settings.target, id, text);
@@ -132,22 +195,13 @@ export function runTee(linked: LinkedStep, context: RunContext): Outcome {
 }
 
 function settle(context: RunContext, target: TeeTarget, id: string, delivery: Delivery): Outcome {
-  if (delivery.error !== "") return fault(context, "error", delivery.error);
+  if (delivery.error !== "") {
+    return delivery.retryable
+      ? retryableFault(context, "error", delivery.error)
+      : fault(context, "error", delivery.error);
+  }
   record(context, target, id, delivery.response);
   return Outcome.next;
-}
-
-function withReserved(payload: JsonObject, include: readonly string[], context: RunContext): JsonObject {
-  const side = context.event.side;
-  const keys = context.reservedInPayload ? Object.keys(side) : include;
-  if (keys.length === 0) return payload;
-  const copy = copyObject(payload);
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i] as string;
-    const value = getOwn(side, key);
-    if (value !== undefined) setOwn(copy, key, value);
-  }
-  return copy;
 }
 
 function record(context: RunContext, target: TeeTarget, id: string, response: string): void {

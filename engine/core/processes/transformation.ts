@@ -44,6 +44,9 @@ export const Transformation = {
 /** Types that do nothing without their argument, and what it is called. */
 export const NEEDS_ARGUMENT: { readonly [type: number]: string } = {
   [Transformation.mapRegex]: "mapRegexArgs",
+  [Transformation.map]: "mapArgs",
+  [Transformation.leftFold]: "leftFoldArgs",
+  [Transformation.rightFold]: "rightFoldArgs",
   [Transformation.mapAdd]: "mapAddArgs",
   [Transformation.mapMult]: "mapMultArgs",
 };

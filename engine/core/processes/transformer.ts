@@ -3,7 +3,7 @@
  * earlier spec wrote.
  *
  * Mended: array indexes in source paths (B19), null sources and empty arrays (B21), a result no JSON number can hold is
- * an error that names the field (section 11). Commands (TransformMap, the folds) come with the spawner.
+ * an error that names the field (section 11). Commands (TransformMap, the folds) stand in command-transformation.ts.
  */
 
 import { addPattern, type Compiler, readPath } from "../compiler.ts";
@@ -12,19 +12,25 @@ import { Truth } from "../condition/evaluate.ts";
 import { fault, type RunContext } from "../context.ts";
 import { CONDITION_FIELD, type ConfigOf, NAME_FIELD, type ProcessDefinition } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
-import { copyObject, isObject, type JsonObject, type JsonValue, newObject, setOwn, typeName } from "../event/json.ts";
-import { compilePath, lookup, type Path, withValueAt } from "../event/path.ts";
+import { newObject } from "../event/json.ts";
+import { compilePath, lookup } from "../event/path.ts";
 import { Outcome } from "../outcome.ts";
 import { newStep, type Step } from "../plan.ts";
+import { COMMAND_OUTPUT_BYTES, COMMAND_TIMEOUT_MS, type Command, checkCommand } from "./command.ts";
+import { runWithCommands } from "./command-transformation.ts";
 import { refuseHostKey } from "./reserved.ts";
+import { applySpec, type Spec, specError, type Transformed, type TransformerSettings } from "./spec.ts";
 import { holds, type LinkedStep } from "./step.ts";
-import {
-  type Argument,
-  NEEDS_ARGUMENT,
-  TRANSFORMATION_TYPES,
-  Transformation,
-  transformValue,
-} from "./transformation.ts";
+import { type Argument, NEEDS_ARGUMENT, TRANSFORMATION_TYPES, Transformation } from "./transformation.ts";
+import { noteTransformerSlips } from "./transformer-slips.ts";
+
+const COMMAND_FIELDS = {
+  path: {
+    kind: "string",
+    required: true,
+    doc: "The program: a path, or a name that PATH finds. It reads the element on stdin and writes JSON.",
+  },
+} as const;
 
 const fields = {
   name: NAME_FIELD,
@@ -71,9 +77,17 @@ const fields = {
                 replace: { kind: "string", doc: "Go's template: `$1`, `${name}`, `$$`." },
               },
             },
-            mapArgs: { kind: "later", doc: "For TransformMap (commands)." },
-            leftFoldArgs: { kind: "later", doc: "For TransformLeftFold (commands)." },
-            rightFoldArgs: { kind: "later", doc: "For TransformRightFold (commands)." },
+            mapArgs: { kind: "object", fields: COMMAND_FIELDS, doc: "For TransformMap: run for each element." },
+            leftFoldArgs: {
+              kind: "object",
+              fields: COMMAND_FIELDS,
+              doc: "For TransformLeftFold: run for each element from the first to the last; what it answered before is the element's `internal:acc`.",
+            },
+            rightFoldArgs: {
+              kind: "object",
+              fields: COMMAND_FIELDS,
+              doc: "For TransformRightFold: as the left one, from the last to the first.",
+            },
           },
         },
       },
@@ -83,8 +97,9 @@ const fields = {
 
 export const transformer: ProcessDefinition = {
   key: "transformer",
-  summary: "Builds fields from fields: copy, sum, count, add, multiply, replace text, first or last element.",
-  waits: "never",
+  summary:
+    "Builds fields from fields: copy, sum, count, add, multiply, replace text, first or last element, or by a command.",
+  waits: "may",
   fields,
   examples: [
     {
@@ -110,19 +125,9 @@ export const transformer: ProcessDefinition = {
   ],
 };
 
-type Spec = {
-  /** undefined: the event itself */
-  source: Path | undefined;
-  target: Path;
-  condition: number;
-  type: number;
-  argument: Argument;
-};
-type Settings = { forward: boolean; specs: Spec[] };
-
 export function compileTransformer(config: ConfigOf<typeof fields>, compiler: Compiler, at: DocumentPath): Step {
   const step = newStep("transformer", config.name);
-  const settings: Settings = { forward: config.forwardInputFields ?? false, specs: [] };
+  const settings: TransformerSettings = { forward: config.forwardInputFields ?? false, specs: [] };
   const list = config.specs ?? [];
   for (let i = 0; i < list.length; i++) {
     const spec = list[i] as (typeof list)[number];
@@ -140,8 +145,12 @@ export function compileTransformer(config: ConfigOf<typeof fields>, compiler: Co
         : addCondition(compiler, spec.transformation.condition, path.concat("transformation", "condition")),
       type: spec.transformation.transformationType ?? Transformation.unknown,
       argument: compileArgument(spec.transformation, compiler, path.concat("transformation")),
+      command: compileCommand(spec.transformation, compiler, path.concat("transformation")),
     });
+    if (settings.specs[i]?.command !== null) step.spawns = true;
   }
+  if (step.spawns) step.waits = "always";
+  noteTransformerSlips(compiler, settings, at);
   step.changes = true;
   step.settings = settings;
   return step;
@@ -152,6 +161,9 @@ type Arguments = {
   mapAddArgs: { value: number | undefined } | undefined;
   mapMultArgs: { value: number | undefined } | undefined;
   mapRegexArgs: { regex: string | undefined; replace: string | undefined } | undefined;
+  mapArgs: CommandArguments;
+  leftFoldArgs: CommandArguments;
+  rightFoldArgs: CommandArguments;
 };
 
 function compileArgument(config: Arguments, compiler: Compiler, at: DocumentPath): Argument {
@@ -164,14 +176,8 @@ function compileArgument(config: Arguments, compiler: Compiler, at: DocumentPath
   } else if (type === Transformation.mapRegex && config.mapRegexArgs !== undefined) {
     argument.pattern = addPattern(compiler, config.mapRegexArgs.regex ?? "", at.concat("mapRegexArgs", "regex"));
     argument.template = config.mapRegexArgs.replace ?? "";
-  } else if (type === Transformation.leftFold || type === Transformation.rightFold || type === Transformation.map) {
-    complain(
-      compiler.report,
-      "E_NOT_YET",
-      at.concat("transformationType"),
-      "transformations by a command are not there yet",
-      "",
-    );
+  } else if (commandOf(config) !== undefined) {
+    return argument;
   } else if (NEEDS_ARGUMENT[type] !== undefined) {
     // The original passes the source through unchanged here; so do we, but not in silence.
     argument.given = false;
@@ -186,7 +192,24 @@ function compileArgument(config: Arguments, compiler: Compiler, at: DocumentPath
   return argument;
 }
 
+type CommandArguments = { path: string } | undefined;
+
+/** The arguments of a type that runs a command, where they are given. */
+function commandOf(config: Arguments): CommandArguments {
+  if (config.transformationType === Transformation.map) return config.mapArgs;
+  if (config.transformationType === Transformation.leftFold) return config.leftFoldArgs;
+  return config.transformationType === Transformation.rightFold ? config.rightFoldArgs : undefined;
+}
+
+function compileCommand(config: Arguments, compiler: Compiler, at: DocumentPath): Command | null {
+  const given = commandOf(config);
+  if (given === undefined) return null;
+  checkCommand(compiler, given.path, at.concat(NEEDS_ARGUMENT[config.transformationType ?? 0] as string, "path"));
+  return { path: given.path, args: [], timeoutMs: COMMAND_TIMEOUT_MS, outputBytesMax: COMMAND_OUTPUT_BYTES };
+}
+
 export function runTransformer(linked: LinkedStep, context: RunContext): Outcome {
+  if (linked.step.waits !== "never") return runWithCommands(linked, context);
   const result = transform(linked, context);
   if (result === undefined) return Outcome.fault;
   context.event.value = result.value;
@@ -194,11 +217,9 @@ export function runTransformer(linked: LinkedStep, context: RunContext): Outcome
   return Outcome.next;
 }
 
-export type Transformed = { value: JsonObject; side: JsonObject };
-
 /** What the transformer makes of the event, which stays as it is; undefined: a fault is in the context. */
 export function transform(linked: LinkedStep, context: RunContext): Transformed | undefined {
-  const settings = linked.step.settings as Settings; // made by compileTransformer
+  const settings = linked.step.settings as TransformerSettings; // made by compileTransformer
   const event = context.event;
   const result: Transformed = { value: settings.forward ? event.value : newObject(), side: event.side };
   for (let i = 0; i < settings.specs.length; i++) {
@@ -208,33 +229,11 @@ export function transform(linked: LinkedStep, context: RunContext): Transformed 
     if (truth === Truth.no) continue;
     const source = spec.source === undefined ? event.value : lookup(event, spec.source);
     if (source === undefined) continue;
-    const error = applySpec(linked, spec, source, result);
+    const error = applySpec(spec, source, linked.patterns, result);
     if (error !== "") {
-      fault(context, "error", `spec ${i} (${spec.source?.text ?? "the event"} to ${spec.target.text}): ${error}`);
+      fault(context, "error", specError(i, spec, error));
       return undefined;
     }
   }
   return result;
-}
-
-function applySpec(linked: LinkedStep, spec: Spec, source: JsonValue, result: Transformed): string {
-  const made = transformValue(spec.type, spec.argument, source, linked.patterns);
-  if (made.error !== "") return made.error;
-  if (spec.source === undefined) {
-    if (!isObject(made.value)) return `the event cannot become ${typeName(made.value)}`;
-    result.value = withMembers(result.value, made.value);
-    return "";
-  }
-  const written = withValueAt(spec.target.reserved ? result.side : result.value, spec.target.names, made.value);
-  if (written.blockedAt !== "") return `"${written.blockedAt}" on the way to the target is no object`;
-  if (spec.target.reserved) result.side = written.value;
-  else result.value = written.value;
-  return "";
-}
-
-function withMembers(object: JsonObject, members: JsonObject): JsonObject {
-  const copy = copyObject(object);
-  const keys = Object.keys(members);
-  for (let i = 0; i < keys.length; i++) setOwn(copy, keys[i] as string, members[keys[i] as string] as JsonValue);
-  return copy;
 }

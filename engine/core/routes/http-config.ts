@@ -1,7 +1,10 @@
 /** The `http` section of a configuration: its fields, and their compilation to routes (http.md). */
-import type { Compiler } from "../compiler.ts";
+import { eachError } from "../body/each.ts";
+import { isStreamType } from "../body/format.ts";
+import { type Compiler, compileSelection } from "../compiler.ts";
 import type { ConfigOf } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
+import type { SelectingPath } from "../event/select.ts";
 import type { Step } from "../plan.ts";
 import { HTTP_KEY } from "../processes/reserved.ts";
 import { compileFaultPolicy, type FaultPolicyConfig, ON_FAULT_FIELD } from "./fault-policy.ts";
@@ -70,9 +73,16 @@ const SECTION_FIELDS = {
   },
   onFault: ON_FAULT_FIELD,
   limits: { kind: "object", fields: LIMIT_FIELDS, doc: "Beyond these a message is a fault." },
-  each: { kind: "later", doc: LATER },
-  batch: { kind: "later", doc: LATER },
-  bodyless: { kind: "later", doc: LATER },
+  each: {
+    kind: "string",
+    doc: "Where in a JSON document the events are, as a path: `items[*]`. Absent: it is one event, or an array of them.",
+  },
+  batch: {
+    kind: "word",
+    words: ["all", "element"],
+    doc: "What a refused event takes along: `all` of its message (default), or only that `element` (default for streams).",
+  },
+  bodyless: { kind: "boolean", doc: "Run the pipelines on messages without a body too, on an empty event." },
   metadata: { kind: "later", doc: LATER },
 } as const;
 
@@ -228,10 +238,14 @@ function compileSection(
       );
   }
   const reads = readsOf(steps, setHeaders, compiler);
+  const contentTypes = (config.contentTypes ?? DEFAULT_CONTENT_TYPES).map((type) => type.toLowerCase());
   return {
     direction,
     pipelines,
-    contentTypes: (config.contentTypes ?? DEFAULT_CONTENT_TYPES).map((type) => type.toLowerCase()),
+    contentTypes,
+    each: compileEach(config.each, contentTypes, compiler, at.concat("each")),
+    batch: config.batch,
+    bodyless: config.bodyless ?? false,
     statuses,
     setHeaders,
     removeHeaders,
@@ -253,6 +267,25 @@ function compileSection(
     readsHttp: reads.some((path) => path === HTTP_KEY || path.startsWith(`${HTTP_KEY}.`)),
     readsRequest: reads.some((path) => path === HTTP_KEY || path.startsWith(`${HTTP_KEY}.request`)),
   };
+}
+
+function compileEach(
+  text: string | undefined,
+  contentTypes: readonly string[],
+  compiler: Compiler,
+  at: DocumentPath,
+): SelectingPath | undefined {
+  if (text === undefined) return undefined;
+  const path = compileSelection(compiler, text, at);
+  const error = eachError(path);
+  if (error !== "") complain(compiler.report, "E_PATH", at, `"each" ${error}`, "");
+  for (let i = 0; i < contentTypes.length; i++) {
+    const type = contentTypes[i] as string;
+    if (!isStreamType(type)) continue;
+    const remedy = "make a route of its own for one of them";
+    complain(compiler.report, "E_VALUE", at, `"each" looks into one JSON document, ${type} holds many`, remedy);
+  }
+  return path;
 }
 
 function findPipelines(names: readonly string[], compiler: Compiler, at: DocumentPath): number[] {

@@ -36,7 +36,8 @@ const SLACK_BYTES = 65_536;
 /**
  * How much of a body the proxy may hold for a section with this limit: twice as much, so that a body just over it still
  * reaches the server, which refuses it as the route says, and an accepted one may double. A replacement over this would
- * fail with the proxy's own 413 or 500 (facts 7.4), so the server makes it a fault before.
+ * fail with the proxy's own 413 or 500 (facts 7.4), so the server makes it a fault before. Coded bodies are counted as
+ * they travel: one near the limit may well grow over it, when a rule puts in what compresses badly (HMACs).
  */
 export function bufferBytes(bodyBytesMax: number): number {
   return 2 * bodyBytesMax + SLACK_BYTES;

@@ -1,5 +1,7 @@
 /** The answer to a message that is refused: by a filter, or because of a fault. */
 
+import type { ValidationError } from "../ports.ts";
+
 export type Header = { name: string; value: string };
 
 export type Reply = {
@@ -12,6 +14,8 @@ export type Reply = {
   grpcStatus: number;
   /** the rule's name: in the problem details and in Envoy's RESPONSE_CODE_DETAILS */
   rule: string;
+  /** what is wrong with the message, made when it is refused; in problem details only */
+  errors?: readonly ValidationError[];
 };
 
 /** Reason phrases of the statuses this product answers with (RFC 9110 section 15). */
@@ -40,7 +44,21 @@ export function replyBody(reply: Reply, detail: string): string {
     status: reply.status,
     detail: detail === "" ? undefined : detail,
     rule: reply.rule === "" ? undefined : reply.rule,
+    errors: reply.errors,
   });
+}
+
+/** The same reply with the errors of this message. */
+export function withErrors(reply: Reply, errors: readonly ValidationError[]): Reply {
+  return {
+    status: reply.status,
+    headers: reply.headers,
+    body: reply.body,
+    contentType: reply.contentType,
+    grpcStatus: reply.grpcStatus,
+    rule: reply.rule,
+    errors,
+  };
 }
 
 export const PROBLEM_JSON = "application/problem+json";

@@ -1,4 +1,5 @@
 /** A route as the plan holds it: plain data (http.md). */
+import type { SelectingPath } from "../event/select.ts";
 import type { FaultReason } from "../outcome.ts";
 import type { PathGlob } from "./glob.ts";
 import type { Reply } from "./reply.ts";
@@ -25,6 +26,12 @@ export type SectionPlan = {
   pipelines: number[];
   /** lower case media types; `application/*+json` matches by suffix */
   contentTypes: string[];
+  /** where in a JSON document the events are; undefined: it is one, or an array of them */
+  each: SelectingPath | undefined;
+  /** what a refused event takes along: the message or itself alone; undefined: as is usual for the body's format */
+  batch: "all" | "element" | undefined;
+  /** pipelines run on messages without a body too, on an empty event */
+  bodyless: boolean;
   /** responses only: "2xx", "404"; empty: any */
   statuses: string[];
   setHeaders: HeaderWrite[];

@@ -10,7 +10,7 @@ import { compileTee } from "../processes/tee.ts";
 import { compileTransformer } from "../processes/transformer.ts";
 import { testCompiler, testPorts } from "../testing.ts";
 import { compileRoute } from "./http-config.ts";
-import { type LinkedSection, linkRoutes, treat, type Verdict } from "./section.ts";
+import { type LinkedSection, linkRoutes, treat, treatBodyless, type Verdict } from "./section.ts";
 
 const exists = (key: string) => ({ exists: { ops: [{ key, op: 1 }] } });
 const large = {
@@ -49,6 +49,11 @@ const tee = (compiler: ReturnType<typeof testCompiler>) =>
       additionalBody: undefined,
       transformerRef: undefined,
       include: undefined,
+      sample: undefined,
+      rate: undefined,
+      keyPrefix: undefined,
+      batch: undefined,
+      spool: undefined,
     },
     compiler,
     [],
@@ -76,6 +81,7 @@ const cards = (compiler: ReturnType<typeof testCompiler>) =>
       rules: [
         {
           paths: ["card"],
+          detect: undefined,
           mask: { keepFirst: undefined, keepLast: 4, with: undefined },
           hmac: undefined,
           replace: undefined,
@@ -112,8 +118,8 @@ const risk = (compiler: ReturnType<typeof testCompiler>) =>
     [],
   );
 
-function run(linked: LinkedSection, text: string, http?: JsonObject): Verdict {
-  const verdict = treat(linked, text, http);
+function run(linked: LinkedSection, text: string, http?: JsonObject, contentType = "application/json"): Verdict {
+  const verdict = treat(linked, text, http, contentType);
   if (verdict instanceof Promise) throw new Error("nothing here waits");
   return verdict;
 }
@@ -232,6 +238,110 @@ describe("headers that a section writes", () => {
       reason: "error",
       setHeaders: [],
     });
+  });
+});
+
+describe("a refused event", () => {
+  const lines = '{"id":1}\n{"x":1.0}\n{"id":2.0}\n';
+  const ndjson = { contentTypes: ["application/json", "application/x-ndjson", "text/event-stream"] };
+  // pipelines, configuration, content type, text, what is left of it (undefined: the message is refused)
+  const cases: [string, object, string, string, string | undefined][] = [
+    ["takes an array along", {}, "application/json", '[{"id":1},{}]', undefined],
+    ["leaves an array alone", { batch: "element" }, "application/json", '[{"id":1.0} , {}]', '[{"id":1.0} ]'],
+    ["was all the array had", { batch: "element" }, "application/json", " [{},{}] ", " [] "],
+    ["is the message", { batch: "element" }, "application/json", "{}", undefined],
+    ["leaves its lines alone", ndjson, "application/x-ndjson", lines, '{"id":1}\n{"id":2.0}\n'],
+    ["takes its lines along", { ...ndjson, batch: "all" }, "application/x-ndjson", lines, undefined],
+    ["was the only line", ndjson, "application/x-ndjson", "{}", ""],
+    [
+      "leaves its stream alone",
+      ndjson,
+      "text/event-stream; charset=utf-8",
+      'data: {}\n\ndata: {"id":1}\n\n',
+      'data: {"id":1}\n\n',
+    ],
+    ["takes those around it along", { each: "l[*]" }, "application/json", '{"l":[{"id":1},{}]}', undefined],
+    [
+      "leaves those around it alone",
+      { each: "l[*]", batch: "element" },
+      "application/json",
+      '{"l":[{"id":1},{}],"n":1.0}',
+      '{"l":[{"id":1}],"n":1.0}',
+    ],
+  ];
+  test.each(cases)("%s", (_title, config, contentType, text, expected) => {
+    const { linked, ports } = section([[hasId], [tee]], config);
+    const verdict = run(linked, text, undefined, contentType);
+    if (expected === undefined) {
+      expect(verdict).toMatchObject({ kind: "refused", text: undefined, dropped: 0 });
+      expect(ports.counted).toEqual({});
+    } else {
+      expect(verdict).toMatchObject({ kind: "changed", text: expected, reply: undefined });
+      expect(verdict.dropped).toBeGreaterThan(0);
+      expect(ports.counted).toEqual({ "droppedEvents has-id": verdict.dropped });
+    }
+    // Later pipelines and their tees see what stays, and nothing of what was refused.
+    expect(ports.sent.every((sent) => sent.payload.includes('"id"'))).toBe(true);
+  });
+
+  test("leaves what the others became, and their headers", () => {
+    const config = { batch: "element", setHeaders: { "x-risk": "{internal:risk}" } };
+    const verdict = run(section([[risk, hasId, mark]], config).linked, '[{"id":1,"n":3},{"n":4}]');
+    expect(verdict.text).toBe('[{"id":1,"n":3,"m":"x"}]');
+    expect(verdict.setHeaders).toEqual([{ name: "x-risk", value: "3" }]);
+  });
+
+  test("is not what a fault is: that decides the message", () => {
+    const { linked } = section([[hasId], [onlyLarge]], { batch: "element" });
+    const verdict = run(linked, '[{},{"id":1,"n":"many"}]');
+    expect(verdict).toMatchObject({ kind: "faulted", reason: "error", dropped: 0, text: undefined });
+  });
+});
+
+describe("events inside a document", () => {
+  test("are treated where they are, the rest to the byte", () => {
+    const { linked } = section([[cards]], { each: "items[*]" });
+    const verdict = run(linked, '{"card":"4111111111111111","items":[{"card":"4111111111111111"}, {"n":1.0}]}');
+    expect(verdict.text).toBe('{"card":"4111111111111111","items":[{"card":"************1111"}, {"n":1.0}]}');
+  });
+
+  test("in another shape than the path says are a fault, not a way past the rules", () => {
+    const { linked } = section([[cards]], { each: "items[*]" });
+    expect(run(linked, '{"items":{"0":{"card":"4111111111111111"}}}')).toMatchObject({
+      kind: "faulted",
+      reason: "unparsable",
+    });
+  });
+
+  const wrong: [string, object, string][] = [
+    ["a path that cannot be read", { each: "items[" }, "E_PATH"],
+    ["any number of levels", { each: "**.item" }, "E_PATH"],
+    ["lines", { each: "items[*]", contentTypes: ["application/json", "application/x-ndjson"] }, "E_VALUE"],
+  ];
+  test.each(wrong)("%s is refused", (_title, config, code) => {
+    const compiler = testCompiler();
+    compileRoute({ name: "r", request: { pipelines: [], ...config } } as never, [], compiler, []);
+    expect(compiler.report.diagnostics.map((diagnostic) => diagnostic.code)).toEqual([code]);
+  });
+});
+
+describe("a message without a body", () => {
+  function runBodyless(linked: LinkedSection, http?: JsonObject): Verdict {
+    const verdict = treatBodyless(linked, http);
+    if (verdict instanceof Promise) throw new Error("nothing here waits");
+    return verdict;
+  }
+
+  test("runs on an empty event: tees happen, nothing is written back", () => {
+    const { linked, ports } = section([[mark, tee]], { bodyless: true });
+    expect(runBodyless(linked)).toMatchObject({ kind: "passed", text: undefined });
+    expect(ports.sent.map((sent) => sent.payload)).toEqual(['{"m":"x"}']);
+  });
+
+  test("can be refused, and its headers written", () => {
+    expect(runBodyless(section([[hasId]], { bodyless: true, batch: "element" }).linked).kind).toBe("refused");
+    const config = { bodyless: true, setHeaders: { "x-seen": "agglo" } };
+    expect(runBodyless(section([[mark]], config).linked).setHeaders).toEqual([{ name: "x-seen", value: "agglo" }]);
   });
 });
 

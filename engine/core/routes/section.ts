@@ -2,10 +2,12 @@
  * One section of a route at work: a message body in, a verdict out. The host has already decided which route this is and
  * holds the bytes; nothing here knows of a proxy.
  */
-import { isChanged, readJsonBody, writeJsonBody } from "../body/json.ts";
+import { type Body, isChanged, newBody, writeBody } from "../body/body.ts";
+import { readEach } from "../body/each.ts";
+import { formatOf } from "../body/format.ts";
 import { newRunContext, type RunContext } from "../context.ts";
-import type { Event } from "../event/event.ts";
-import { type JsonObject, setOwn } from "../event/json.ts";
+import { type Event, eventOf } from "../event/event.ts";
+import { type JsonObject, newObject, setOwn } from "../event/json.ts";
 import { type FaultReason, Outcome } from "../outcome.ts";
 import { type LinkedPipeline, type LinkedPlan, runPipelines } from "../pipeline.ts";
 import type { Ports } from "../ports.ts";
@@ -46,6 +48,8 @@ export type Verdict = {
   kind: "passed" | "changed" | "refused" | "faulted";
   /** the new body; undefined: the bytes that came */
   text: string | undefined;
+  /** events that a rule refused and that left the message, which goes on without them */
+  dropped: number;
   setHeaders: HeaderValue[];
   /** refused, or a fault that the route answers */
   reply: Reply | undefined;
@@ -61,6 +65,7 @@ function newVerdict(kind: Verdict["kind"]): Verdict {
   return {
     kind,
     text: undefined,
+    dropped: 0,
     setHeaders: [],
     reply: undefined,
     reason: "error",
@@ -70,7 +75,7 @@ function newVerdict(kind: Verdict["kind"]): Verdict {
   };
 }
 
-/** The verdict on a message that has no body to run on. */
+/** The verdict on a message that the pipelines do not run on. */
 export function passed(section: LinkedSection): Verdict {
   const verdict = newVerdict("passed");
   readHeaderWrites(section.plan.setHeaders, undefined, verdict.setHeaders);
@@ -86,61 +91,124 @@ export function faulted(section: LinkedSection, reason: FaultReason, detail: str
   return verdict;
 }
 
-/**
- * Runs the section's pipelines on a JSON body. `http` is the host's context, or undefined when the section reads none
- * (plan.readsHttp). A promise only when a step had to wait.
- */
-export function treat(section: LinkedSection, text: string, http: JsonObject | undefined): Verdict | Promise<Verdict> {
-  const body = readJsonBody(text, section.plan.limits.depth);
-  if (body.fault !== undefined) return faulted(section, body.fault, body.detail);
-  const limit = section.plan.limits.deadlineMs;
-  const deadlineMs = limit === 0 ? 0 : section.ports.clock.nowMs() + limit;
-  return runEvents(section, text, body.events, 0, http, deadlineMs, newVerdict("passed"));
-}
+/** What one message brings through its section. */
+type Message = {
+  section: LinkedSection;
+  text: string;
+  body: Body;
+  /** a refused event leaves alone, the message goes on without it */
+  drops: boolean;
+  /** true at the index of an event that was dropped */
+  dropped: boolean[];
+  /** undefined when the section reads no context of the host (plan.readsHttp) */
+  http: JsonObject | undefined;
+  /** 0 = none */
+  deadlineMs: number;
+  verdict: Verdict;
+};
 
-// All events of a message stand or fall together: the first that is refused or faulted decides.
-function runEvents(
+/**
+ * Runs the section's pipelines on a body, in the format that its content type names. `http` is the host's context, or
+ * undefined when the section reads none (plan.readsHttp). A promise only when a step had to wait.
+ */
+export function treat(
   section: LinkedSection,
   text: string,
-  events: readonly Event[],
-  first: number,
   http: JsonObject | undefined,
-  deadlineMs: number,
-  verdict: Verdict,
+  contentType: string,
 ): Verdict | Promise<Verdict> {
+  const plan = section.plan;
+  const format = formatOf(contentType);
+  const isEach = plan.each !== undefined && !format.stream;
+  const body = isEach
+    ? readEach(text, plan.limits.depth, plan.each as NonNullable<SectionPlan["each"]>)
+    : format.read(text, plan.limits.depth);
+  if (body.fault !== undefined) return faulted(section, body.fault, body.detail);
+  const batch = plan.batch ?? (format.stream ? "element" : "all");
+  const drops = batch === "element" && !body.whole;
+  const deadlineMs = deadlineOf(section);
+  const verdict = newVerdict("passed");
+  return runEvents({ section, text, body, drops, dropped: [], http, deadlineMs, verdict }, 0);
+}
+
+/**
+ * Runs the section's pipelines on an empty event, for a message without a body (plan.bodyless). It can be refused and
+ * its headers written; what the pipelines make of the event has no place to go.
+ */
+export function treatBodyless(section: LinkedSection, http: JsonObject | undefined): Verdict | Promise<Verdict> {
+  const verdict = newVerdict("passed");
+  const message: Message = {
+    section,
+    text: "",
+    body: newBody(false),
+    drops: false,
+    dropped: [],
+    http,
+    deadlineMs: deadlineOf(section),
+    verdict,
+  };
+  const context = contextOf(message, eventOf(newObject()));
+  const outcome = runPipelines(section.pipelines, context, message.deadlineMs);
+  const finish = (settled: Outcome): Verdict => {
+    ended(message, settled, context, 0);
+    return verdict;
+  };
+  return typeof outcome === "number" ? finish(outcome) : outcome.then(finish);
+}
+
+function deadlineOf(section: LinkedSection): number {
+  const limit = section.plan.limits.deadlineMs;
+  return limit === 0 ? 0 : section.ports.clock.nowMs() + limit;
+}
+
+function contextOf(message: Message, event: Event): RunContext {
+  if (message.http !== undefined) setOwn(event.side, HTTP_KEY, message.http);
+  const context = newRunContext(event, message.section.ports);
+  context.strict = true;
+  return context;
+}
+
+// The first event that is refused or faulted decides the message, unless refused ones leave alone.
+function runEvents(message: Message, first: number): Verdict | Promise<Verdict> {
+  const events = message.body.events;
   for (let i = first; i < events.length; i++) {
-    const event = events[i] as Event;
-    if (http !== undefined) setOwn(event.side, HTTP_KEY, http);
-    const context = newRunContext(event, section.ports);
-    context.strict = true;
-    const outcome = runPipelines(section.pipelines, context, deadlineMs);
+    const context = contextOf(message, events[i] as Event);
+    const outcome = runPipelines(message.section.pipelines, context, message.deadlineMs);
     if (typeof outcome !== "number") {
       return outcome.then((settled) =>
-        ended(section, settled, context, verdict)
-          ? verdict
-          : runEvents(section, text, events, i + 1, http, deadlineMs, verdict),
+        ended(message, settled, context, i) ? message.verdict : runEvents(message, i + 1),
       );
     }
-    if (ended(section, outcome, context, verdict)) return verdict;
+    if (ended(message, outcome, context, i)) return message.verdict;
   }
-  if (isChanged(events)) {
+  const verdict = message.verdict;
+  if (verdict.dropped > 0 || isChanged(message.body)) {
     verdict.kind = "changed";
-    verdict.text = writeJsonBody(text, events);
+    verdict.text = writeBody(message.text, message.body, message.dropped);
   }
   return verdict;
 }
 
-/** Takes in the end of one event's run; true when it decides the whole message. */
-function ended(section: LinkedSection, outcome: Outcome, context: RunContext, verdict: Verdict): boolean {
+/** Takes in the end of the run of event `index`; true when it decides the whole message. */
+function ended(message: Message, outcome: Outcome, context: RunContext, index: number): boolean {
+  const verdict = message.verdict;
+  const plan = message.section.plan;
   if (outcome === Outcome.next || outcome === Outcome.stop) {
-    const error = readHeaderWrites(section.plan.setHeaders, context.event, verdict.setHeaders);
+    const error = readHeaderWrites(plan.setHeaders, context.event, verdict.setHeaders);
     if (error === "") return false;
     context.faultReason = "error";
     context.faultDetail = error;
   }
+  if (outcome === Outcome.refuse && message.drops) {
+    message.dropped[index] = true;
+    verdict.dropped++;
+    message.section.ports.counters.add("droppedEvents", context.process, 1);
+    return false;
+  }
   verdict.pipeline = context.pipeline;
   verdict.process = context.process;
   verdict.text = undefined;
+  verdict.dropped = 0;
   verdict.setHeaders = [];
   if (outcome === Outcome.refuse) {
     verdict.kind = "refused";
@@ -150,6 +218,6 @@ function ended(section: LinkedSection, outcome: Outcome, context: RunContext, ve
   verdict.kind = "faulted";
   verdict.reason = context.faultReason;
   verdict.detail = context.faultDetail;
-  verdict.reply = section.plan.onFault[context.faultReason] ?? undefined;
+  verdict.reply = plan.onFault[context.faultReason] ?? undefined;
   return true;
 }

@@ -204,10 +204,10 @@ describe("responses", () => {
   const refused: [string, Respond][] = [
     ["a part of a body", json(`{"card":"${card}"}`, { "content-range": "bytes 0-9/10" }, 206)],
     [
-      "a compressed body",
+      "a body compressed twice",
       (_seen, response) => {
-        response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
-        response.end(gzipSync(`{"card":"${card}"}`));
+        response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip, gzip" });
+        response.end(gzipSync(gzipSync(`{"card":"${card}"}`)));
       },
     ],
     ["broken JSON", json(`{"card":"${card}"`)],

@@ -1,0 +1,70 @@
+/** `binge test`: runs the cases of configurations and shows where something came out otherwise. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readDocument } from "../engine/config/document.ts";
+import { NAMED } from "../engine/config/grammar.ts";
+import { printDiagnostics } from "../engine/config/print.ts";
+import { checkTestCases, type TestCase } from "../engine/config/test-cases.ts";
+import { hasErrors, newReport } from "../engine/core/diagnostic.ts";
+import { type CaseResult, runCase } from "../engine/runtime/cases.ts";
+import { optionalString, readArguments } from "./arguments.ts";
+import { type Configuration, requireConfiguration } from "./configuration.ts";
+import { Ending, Exit } from "./exit.ts";
+import { junitReport } from "./junit.ts";
+
+export const TEST_HELP = `binge test FILE… [--junit FILE]
+  Runs the cases of each configuration: its "tests", and those in NAME.tests.json beside NAME.json. No system is opened.
+  --junit FILE  writes a report for CI
+  Exit 0 when every case came out as expected, 1 otherwise.`;
+
+const OPTIONS = { junit: { type: "string" } } as const;
+
+export type FileResult = { file: string; results: CaseResult[] };
+
+export async function test(args: readonly string[]): Promise<number> {
+  const parsed = readArguments("test", args, OPTIONS, true);
+  if (parsed.positionals.length === 0)
+    throw new Ending(Exit.usage, "binge test: name at least one file; see binge --help");
+  const files: FileResult[] = [];
+  for (const file of parsed.positionals) {
+    const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
+    const results: CaseResult[] = [];
+    for (const testCase of casesOf(file, configuration)) {
+      const result = await runCase(configuration.plan, configuration.systems, testCase);
+      results.push(result);
+      process.stdout.write(describe(file, result));
+    }
+    files.push({ file, results });
+  }
+  const all = files.flatMap((file) => file.results);
+  const failed = all.filter((result) => result.differences.length > 0).length;
+  process.stdout.write(`${all.length - failed} passed, ${failed} failed\n`);
+  if (all.length === 0)
+    process.stdout.write('there are no cases: add "tests" to the file, or NAME.tests.json beside it\n');
+  const junit = optionalString(parsed, "junit");
+  if (junit !== undefined) writeFileSync(junit, junitReport(files));
+  return failed === 0 ? Exit.ok : Exit.findings;
+}
+
+function casesOf(file: string, configuration: Configuration): TestCase[] {
+  const inside = configuration.document.value as { tests?: unknown };
+  const cases = checked(file, configuration.document, inside.tests, ["tests"]);
+  const beside = file.replace(/\.json$/, ".tests.json");
+  if (beside === file || !existsSync(beside)) return cases;
+  const document = readDocument(readFileSync(beside, "utf8"), beside);
+  if (document.value === undefined) {
+    throw new Ending(Exit.config, printDiagnostics(document.diagnostics, document, {}));
+  }
+  return [...cases, ...checked(beside, document, document.value, [])];
+}
+
+function checked(_file: string, document: ReturnType<typeof readDocument>, value: unknown, at: string[]): TestCase[] {
+  const report = newReport();
+  const cases = checkTestCases(value, at, { report, named: NAMED });
+  if (hasErrors(report)) throw new Ending(Exit.config, printDiagnostics(report.diagnostics, document, {}));
+  return cases;
+}
+
+function describe(file: string, result: CaseResult): string {
+  const lines = result.differences.map((difference) => `    ${difference}\n`);
+  return `${lines.length === 0 ? "ok  " : "FAIL"} ${file}: ${result.name}\n${lines.join("")}`;
+}

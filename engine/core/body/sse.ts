@@ -1,0 +1,101 @@
+/**
+ * Server-sent events (text/event-stream, WHATWG HTML section 9.2): blocks of lines, each ended by an empty line. The `data`
+ * lines of a block, joined by LF, are its data; a block whose data is a JSON object is an event of ours. Blocks without data,
+ * comments and the fields `event`, `id`, `retry` stay to the byte.
+ *
+ * Data that is no JSON object is `unparsable`: a rule cannot look into it. Two constants are exempt, since they carry
+ * nothing that a rule could miss: empty data, and the `[DONE]` with which streams of language models end. A block that
+ * the text breaks off is read as if it were ended: browsers drop it, other readers do not.
+ */
+import { addText, type Body, type Format, NO_REST, newBody, type Place } from "./body.ts";
+
+export const sse: Format = { stream: true, read: readSse, completeEnd };
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const BOM = 0xfeff;
+const END_MARKS = ["", "[DONE]"];
+
+/** The data lines of one block: of each, four offsets: the line, its value, the value's end, the next line. */
+type Block = { from: number; lines: number[] };
+
+function readSse(text: string, depthMax: number): Body {
+  const body = newBody(false);
+  // A byte order mark at the beginning belongs to no line.
+  let pos = text.charCodeAt(0) === BOM ? 1 : 0;
+  let block: Block = { from: pos, lines: [] };
+  while (pos < text.length) {
+    const end = lineEnd(text, pos);
+    const next = nextLine(text, end);
+    if (end === pos) {
+      if (!takeBlock(body, text, block, next, depthMax)) return body;
+      block = { from: next, lines: [] };
+    } else if (isData(text, pos, end)) {
+      block.lines.push(pos, valueStart(text, pos, end), end, next);
+    }
+    pos = next;
+  }
+  takeBlock(body, text, block, text.length, depthMax);
+  return body;
+}
+
+/** Adds the event of a block that ends at `to`, if it has one; false when it is the body's fault. */
+function takeBlock(body: Body, text: string, block: Block, to: number, depthMax: number): boolean {
+  const lines = block.lines;
+  if (lines.length === 0) return true;
+  const start = lines[1] as number;
+  const end = lines[2] as number;
+  const where = `event ${body.events.length + 1}`;
+  if (lines.length === 4) {
+    if (END_MARKS.indexOf(text.slice(start, end)) !== -1) return true;
+    return addText(body, text, start, end, depthMax, { start, end, from: block.from, to, rest: NO_REST }, where);
+  }
+  let data = text.slice(start, end);
+  const rest: number[] = [];
+  for (let i = 4; i < lines.length; i += 4) {
+    data += `\n${text.slice(lines[i + 1], lines[i + 2])}`;
+    rest.push(lines[i] as number, lines[i + 3] as number);
+  }
+  const place: Place = { start, end, from: block.from, to, rest };
+  return addText(body, data, 0, data.length, depthMax, place, where);
+}
+
+function isData(text: string, pos: number, end: number): boolean {
+  return text.startsWith("data", pos) && (pos + 4 === end || text.charAt(pos + 4) === ":");
+}
+
+/** Behind the colon and one space; a line without a colon has an empty value. */
+function valueStart(text: string, pos: number, end: number): number {
+  const start = Math.min(pos + 5, end);
+  return start < end && text.charCodeAt(start) === SPACE ? start + 1 : start;
+}
+
+function lineEnd(text: string, start: number): number {
+  let pos = start;
+  while (pos < text.length) {
+    const code = text.charCodeAt(pos);
+    if (code === LF || code === CR) return pos;
+    pos++;
+  }
+  return pos;
+}
+
+function nextLine(text: string, end: number): number {
+  const pair = text.charCodeAt(end) === CR && text.charCodeAt(end + 1) === LF;
+  return Math.min(end + (pair ? 2 : 1), text.length);
+}
+
+function completeEnd(text: string): number {
+  let complete = 0;
+  let pos = text.charCodeAt(0) === BOM ? 1 : 0;
+  while (pos < text.length) {
+    const end = lineEnd(text, pos);
+    const next = nextLine(text, end);
+    // A CR at the very end may be the first half of CR LF.
+    const halfEnd = next === text.length && text.charCodeAt(next - 1) === CR;
+    if (end === pos && !halfEnd) complete = next;
+    pos = next;
+  }
+  return complete;
+}

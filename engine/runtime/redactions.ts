@@ -1,0 +1,30 @@
+/** Redactor rules as an operator sees them: each has its counter from the start, and those that never matched are named. */
+import type { Plan } from "../core/plan.ts";
+import { redactionLabels } from "../core/processes/redactor.ts";
+import { newCounters, type RuntimeCounters } from "./counters.ts";
+
+const COUNTER = "redacted";
+const NAMED_MAX = 20;
+
+/** Counters in which each rule has its own at 0: one that is not there would say nothing. */
+export function countersOf(plan: Plan): RuntimeCounters {
+  const counters = newCounters();
+  for (const label of labelsOf(plan)) counters.add(COUNTER, label, 0);
+  return counters;
+}
+
+/** A line about the rules that matched nothing although there was traffic; none where there is nothing to say. */
+export function unmatchedRedactions(plan: Plan, counters: RuntimeCounters): string[] {
+  const rows = counters.snapshot();
+  if (!rows.some((row) => row.name === "messages" && row.value > 0)) return [];
+  const matched = new Set(rows.filter((row) => row.name === COUNTER && row.value > 0).map((row) => row.label));
+  const unmatched = labelsOf(plan).filter((label) => !matched.has(label));
+  if (unmatched.length === 0) return [];
+  const named = unmatched.slice(0, NAMED_MAX).join(", ") + (unmatched.length > NAMED_MAX ? ", …" : "");
+  return [`redactor rules that matched nothing since the start: ${named}; are their paths right?`];
+}
+
+function labelsOf(plan: Plan): string[] {
+  const used = new Set(plan.pipelines.flatMap((pipeline) => pipeline.steps));
+  return plan.steps.flatMap((step, i) => (step.process === "redactor" && used.has(i) ? redactionLabels(step) : []));
+}
