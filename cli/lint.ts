@@ -14,7 +14,7 @@ export const LINT_HELP = `binge lint FILE… [--strict] [--original] [--lenient]
   Checks configurations: every finding with its place and remedy, and the fault policy of every route.
   Opens nothing and resolves no secret. Exit 0 when nothing is wrong, 1 with findings.
   --strict    for routes that change or refuse: every way a message, a field or a type could slip past
-  --original  what the original agglo would refuse
+  --original  what the original agglo would refuse, fail on, or take for something else
   --lenient   unknown fields are warnings`;
 
 const OPTIONS = { strict: { type: "boolean" }, original: { type: "boolean" }, lenient: { type: "boolean" } } as const;
@@ -31,7 +31,7 @@ export async function lint(args: readonly string[]): Promise<number> {
     }
     const findings = [...loaded.diagnostics];
     if (values.strict === true && loaded.plan !== undefined) findings.push(...findSlips(loaded.plan, loaded.slips));
-    if (values.original === true) findings.push(...findOriginalRefusals(loaded.document.value));
+    if (values.original === true) findings.push(...findOriginalRefusals(loaded.document));
     if (findings.length > 0) process.stdout.write(`${printDiagnostics(findings, loaded.document, {})}\n`);
     if (findings.some((finding) => finding.severity === "error")) wrong = true;
     else if (loaded.plan !== undefined) process.stdout.write(describe(file, loaded.plan));

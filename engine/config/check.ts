@@ -178,7 +178,10 @@ function checkList(
     return wrong(context, "E_VALUE", at, `expected at most ${field.max} elements, found ${value.length}`, "");
   }
   const checked: JsonArray = [];
-  for (const [i, element] of value.entries()) checked.push(checkItem(field.of, element, [...at, i], context) ?? null);
+  for (const [i, element] of value.entries()) {
+    const isNothing = element === null && field.nulls === true;
+    checked.push(isNothing ? null : (checkItem(field.of, element, [...at, i], context) ?? null));
+  }
   return checked;
 }
 

@@ -16,6 +16,7 @@ export type PlacedDiagnostic = Diagnostic & { place: Place };
 
 export type Document = {
   file: string;
+  text: string;
   /** undefined where the syntax is wrong; with doubled keys the last one, as the original would have it */
   value: JsonValue | undefined;
   /** what is wrong with the text itself: E_SYNTAX, E_DUPLICATE_KEY */
@@ -97,6 +98,7 @@ export function readDocument(text: string, file: string): Document {
   const root = readRoot(reader);
   return {
     file,
+    text,
     value: reader.syntaxErrors > 0 ? undefined : root.value,
     diagnostics: reader.diagnostics,
     locate: (path, atKey) => locate(text, lines, root, path, atKey),

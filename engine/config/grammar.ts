@@ -182,6 +182,7 @@ export const ROOT: Fields = {
   pipelines: { kind: "list", doc: "Pipelines.", of: { kind: "object", doc: "A pipeline.", fields: PIPELINE } },
   processDefinitions: {
     kind: "list",
+    nulls: true,
     doc: "Processes, in any order.",
     of: { kind: "oneOf", members: DEFINITION, doc: "One process." },
   },

@@ -73,6 +73,12 @@ describe("a configuration that is right", () => {
     expect(plan?.steps[0]?.mirrors).toBe(true);
   });
 
+  test("definitions that are null or empty are as good as not there, as in the original", () => {
+    const loaded = load({ partitionUuid: "3f2504e0-4f89-11d3-9a0c-0305e82c3301", processDefinitions: [null, {}] });
+    expect(loaded.diagnostics).toEqual([]);
+    expect(loaded.plan?.steps).toEqual([]);
+  });
+
   test("a tee may name a transformer defined behind it (B47)", () => {
     const { diagnostics } = load({
       partitionUuid: "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
@@ -91,7 +97,7 @@ describe("every complaint at once, each with its place and remedy", () => {
   test("references, names, unknown fields and connections in one go", () => {
     const text = complaints({
       partitionUuid: "x",
-      pipelines: [{ name: "p", processes: [{ name: "redcat" }] }],
+      pipelines: [{ name: "p", processes: [{ name: "redcat" }, { name: "later" }] }],
       processDefinitions: [
         { redactor: { name: "redact", rules: [{ paths: ["a["], drop: true }] } },
         { filter: { name: "redact", keepMatch: true } },
@@ -117,6 +123,8 @@ describe("every complaint at once, each with its place and remedy", () => {
     ]) {
       expect(text).toContain(expected);
     }
+    // A definition that is refused is still a name: one mistake is one complaint.
+    expect(text).not.toContain('no process is called "later"');
     expect(text).toMatch(/^test\.json:\d+:\d+/);
   });
 

@@ -4,7 +4,7 @@
  */
 import type { Compiler, Slip } from "../core/compiler.ts";
 import { complain, type Diagnostic, type DocumentPath, hasErrors, newReport, type Report } from "../core/diagnostic.ts";
-import type { JsonValue } from "../core/event/json.ts";
+import { getOwn, isArray, isObject, type JsonValue } from "../core/event/json.ts";
 import { newPlan, newStep, type Plan, type Step, type StepOptions } from "../core/plan.ts";
 import { type Regexps, type Schemas, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
 import { findProcess } from "../core/processes/registry.ts";
@@ -74,7 +74,7 @@ export function loadConfig(text: string, options: LoadOptions): Loaded {
   const plan = newPlan();
   plan.partition = readPartition(root, report);
   loaded.systems = readSystems(root, plan, options, report);
-  const definitions = readDefinitions(root, report);
+  const definitions = readDefinitions(root, document.value, report);
   const compiler = newCompiler(plan, definitions, report, options);
   for (const definition of definitions) {
     plan.steps.push(compileDefinition(definition, compiler));
@@ -149,11 +149,15 @@ function readSystems(root: RootConfig, plan: Plan, options: LoadOptions, report:
   return systems;
 }
 
-function readDefinitions(root: RootConfig, report: Report): Definition[] {
+function readDefinitions(root: RootConfig, written: JsonValue, report: Report): Definition[] {
   const definitions: Definition[] = [];
   for (const [i, definition] of (root.processDefinitions ?? []).entries()) {
     const key = Object.keys(definition ?? {})[0];
-    if (definition === null || key === undefined) continue; // `{}` is ignored, as in the original
+    if (definition === null || key === undefined) {
+      const refused = refusedDefinition(written, i, report);
+      if (refused !== undefined) definitions.push(refused);
+      continue; // `{}` is ignored, as in the original
+    }
     const config = definition[key] as { name?: string };
     const at = ["processDefinitions", i, key];
     const name = config.name ?? "";
@@ -164,6 +168,18 @@ function readDefinitions(root: RootConfig, report: Report): Definition[] {
     definitions.push({ key, name, config, at });
   }
   return definitions;
+}
+
+// Still a name that pipelines may use: one mistake is one complaint.
+function refusedDefinition(written: JsonValue, index: number, report: Report): Definition | undefined {
+  const at = ["processDefinitions", index];
+  const list = isObject(written) ? written.processDefinitions : undefined;
+  const definition = isArray(list) ? list[index] : undefined;
+  if (isClean(report, at) || !isObject(definition)) return undefined;
+  const key = Object.keys(definition)[0] ?? "";
+  const config = getOwn(definition, key);
+  const name = isObject(config) ? config.name : undefined;
+  return typeof name === "string" ? { key, name, config: {}, at: [...at, key] } : undefined;
 }
 
 function compileDefinition(definition: Definition, compiler: Compiler): Step {

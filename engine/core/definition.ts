@@ -24,7 +24,8 @@ export type Field =
   | (Common & { kind: "enum"; values: { readonly [name: string]: number } })
   /** one of these words */
   | (Common & { kind: "word"; words: readonly string[] })
-  | (Common & { kind: "list"; of: Field; max?: number })
+  /** `nulls`: elements that are null are as good as not there, as in the original */
+  | (Common & { kind: "list"; of: Field; max?: number; nulls?: boolean })
   /** user-chosen keys */
   | (Common & { kind: "map"; of: Field })
   | (Common & { kind: "object"; fields: Fields; exclusive?: readonly string[] })

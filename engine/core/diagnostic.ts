@@ -19,7 +19,7 @@ export const DIAGNOSTIC_CODES = {
   E_SECRET: "A secret stands in the file. Write `${env:NAME}` or `${file:/path}`.",
   E_NOT_YET: "Recognised, and not there yet.",
   E_SLIP: "`lint --strict`: a way in which a field, a type or a message could slip past a rule of this route.",
-  E_ORIGINAL: "`lint --original`: the original agglo would refuse the file, or fail on it.",
+  E_ORIGINAL: "`lint --original`: the original agglo would refuse the file, fail on it, or take it for something else.",
   W_UNUSED: "Nothing uses this, or it does nothing.",
   W_LOCAL_STATE: "A route counts or joins in the memory of one process: several hosts each have their own counts.",
   W_SHARED_STATE: "Two aggregators add to the same numbers, so one event counts twice.",

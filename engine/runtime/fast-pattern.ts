@@ -1,7 +1,8 @@
 /**
- * The fast path of a pattern: JavaScript's own engine, 20 to 50 times as fast as re2js on short texts, where it means
- * the same (pattern-syntax.ts) and can be kept from its worst (pattern-cost.ts). It backtracks, so each pattern has a
- * length of text up to which its worst is no more than what re2js takes anyway; longer texts stay with re2js.
+ * The fast path of a pattern: JavaScript's own engine, 5 to 50 times as fast as re2js on short texts (`[0-9]{4}` replaced
+ * in 20 characters: 0.09 µs against 0.78), where it means the same (pattern-syntax.ts) and can be kept from its worst
+ * (pattern-cost.ts). It backtracks, so each pattern has a length up to which its worst is bearable; longer texts stay
+ * with re2js.
  */
 import { classSource } from "./pattern-classes.ts";
 import { type Work, workOn, worstWork } from "./pattern-cost.ts";

@@ -16,7 +16,12 @@ export type Spec = {
   command: Command | null;
 };
 
-export type TransformerSettings = { forward: boolean; specs: Spec[] };
+export type TransformerSettings = {
+  forward: boolean;
+  /** What it makes has the event's reserved keys too: they are forwarded, or the event itself is a source. */
+  carriesReserved: boolean;
+  specs: Spec[];
+};
 
 export type Transformed = { value: JsonObject; side: JsonObject };
 

@@ -26,14 +26,18 @@ const none: TeeConfig = {
   spool: undefined,
 };
 
-function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }') {
+function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }', shape: object = {}) {
   const compiler = testCompiler();
   compiler.findTransformer = (name) => (name === "shape" ? 1 : -1);
   const plan = compiler.plan;
   plan.steps.push(compileTee({ ...none, ...config }, compiler, []));
   const spec = { sourceField: "n", targetField: "only.n", transformation: { transformationType: 2 } };
   plan.steps.push(
-    compileTransformer({ name: "shape", forwardInputFields: false, specs: [spec] } as ConfigOf<never>, compiler, []),
+    compileTransformer(
+      { name: "shape", forwardInputFields: false, specs: [spec], ...shape } as ConfigOf<never>,
+      compiler,
+      [],
+    ),
   );
   const note = { fieldKey: "after", value: "x", condition: undefined };
   plan.steps.push(compileAnnotator({ name: "a", annotations: [note], onExists: undefined }, compiler, []));
@@ -89,6 +93,39 @@ describe("what a tee sends", () => {
     context.reservedInPayload = true;
     run();
     expect(JSON.parse(ports.sent[0]?.payload ?? "")).toEqual({ n: 12.5, "internal:name": "p" });
+  });
+
+  const COPY = { transformationType: 2 };
+  const carried: [string, boolean, object[], object][] = [
+    ["a transformer that forwards", true, [], { n: 12.5, "internal:name": "p", "internal:mark": { a: 1 } }],
+    [
+      "one that copies the event itself",
+      false,
+      [{ transformation: COPY }],
+      { n: 12.5, "internal:name": "p", "internal:mark": { a: 1 } },
+    ],
+    ["one that does neither", false, [{ sourceField: "n", targetField: "m", transformation: COPY }], { m: 12.5 }],
+    [
+      "one that writes a reserved key, which stays out of the event",
+      false,
+      [{ sourceField: "n", targetField: "internal:mark.n", transformation: COPY }],
+      { "internal:mark": { a: 1, n: 12.5 } },
+    ],
+  ];
+  test.each(carried)("there, with %s", (_title, forwardInputFields, specs, expected) => {
+    const { ports, context, run } = setUp({ transformerRef: "shape" }, undefined, { forwardInputFields, specs });
+    context.reservedInPayload = true;
+    setOwn(context.event.side, "internal:mark", { a: 1 });
+    run();
+    expect(JSON.parse(ports.sent[0]?.payload ?? "")).toEqual(expected);
+    expect(context.event.side["internal:mark"]).toEqual({ a: 1 });
+  });
+
+  test("there, what include names although the transformer leaves it out", () => {
+    const { ports, context, run } = setUp({ transformerRef: "shape", include: ["internal:name"] });
+    context.reservedInPayload = true;
+    run();
+    expect(JSON.parse(ports.sent[0]?.payload ?? "")).toEqual({ only: { n: 12.5 }, "internal:name": "p" });
   });
 });
 

@@ -18,7 +18,8 @@ import { newStep, type Step } from "../plan.ts";
 import type { Delivery, Ports, TeeTarget } from "../ports.ts";
 import { commandFault } from "./command.ts";
 import { transformLater } from "./command-transformation.ts";
-import { withReserved } from "./reserved.ts";
+import { withSide } from "./reserved.ts";
+import type { Transformed, TransformerSettings } from "./spec.ts";
 import { holds, type LinkedStep } from "./step.ts";
 import { type Bucket, compileShare, newBucket, SHARE_FIELDS, type Share, skippedBecause } from "./tee-share.ts";
 import { transform } from "./transformer.ts";
@@ -129,11 +130,11 @@ export function runTee(linked: LinkedStep, context: RunContext): Outcome {
     context.ports.counters.add("teeSkipped", `${linked.step.name}|${skipped}`, 1);
     return Outcome.next;
   }
-  if (settings.transformer === -1) return send(settings, context.event.value, context);
+  if (settings.transformer === -1) return send(settings, context.event, true, context);
   const transformer = linked.steps[settings.transformer] as LinkedStep;
   if (transformer.step.waits !== "never") return sendLater(settings, transformer, context);
   const transformed = transform(transformer, context);
-  return transformed === undefined ? Outcome.fault : send(settings, transformed.value, context);
+  return transformed === undefined ? Outcome.fault : send(settings, transformed, carries(transformer), context);
 }
 
 // The transformer runs commands. Where a tee waits for its target it waits for them too; elsewhere the copy is made on a
@@ -145,7 +146,7 @@ function sendLater(settings: Settings, transformer: LinkedStep, context: RunCont
   if (later === undefined) return fault(context, own.faultReason, own.faultDetail);
   const sent = later.then((made) => {
     if ("error" in made) return commandFault(own, made, made.error);
-    const outcome = send(settings, made.value, own);
+    const outcome = send(settings, made, carries(transformer), own);
     return outcome === Outcome.wait ? (own.pending as Promise<Outcome>) : outcome;
   });
   if (waits) {
@@ -173,8 +174,28 @@ function countLost(target: TeeTarget, context: RunContext): void {
   context.ports.counters.add("teeDropped", `${target.name}|command`, 1);
 }
 
-function send(settings: Settings, copy: JsonObject, context: RunContext): Outcome {
-  let payload = withReserved(copy, settings.include, context);
+function carries(transformer: LinkedStep): boolean {
+  return (transformer.step.settings as TransformerSettings).carriesReserved; // made by compileTransformer
+}
+
+// Which reserved keys leave with the copy. In hosts without a proxy the transformer says, as in the original: one that
+// forwards nothing is how a copy gets rid of them.
+function reservedKeys(settings: Settings, made: Transformed, all: boolean, context: RunContext): readonly string[] {
+  if (!context.reservedInPayload) return settings.include;
+  const keys = Object.keys(made.side);
+  if (all) return keys;
+  const kept: string[] = [];
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
+    const isWritten = getOwn(made.side, key) !== getOwn(context.event.side, key);
+    if (isWritten || settings.include.indexOf(key) !== -1) kept.push(key);
+  }
+  return kept;
+}
+
+/** `all`: every reserved key belongs to the copy, not only those that its transformer wrote. */
+function send(settings: Settings, made: Transformed, all: boolean, context: RunContext): Outcome {
+  let payload = withSide(made.value, made.side, reservedKeys(settings, made, all, context));
   if (settings.addition !== undefined) {
     const merged = merge(payload, settings.addition);
     if (merged.conflict !== "") return fault(context, "error", `additionalBody: key conflict at "${merged.conflict}"`);

@@ -127,7 +127,8 @@ export const transformer: ProcessDefinition = {
 
 export function compileTransformer(config: ConfigOf<typeof fields>, compiler: Compiler, at: DocumentPath): Step {
   const step = newStep("transformer", config.name);
-  const settings: TransformerSettings = { forward: config.forwardInputFields ?? false, specs: [] };
+  const forward = config.forwardInputFields ?? false;
+  const settings: TransformerSettings = { forward, carriesReserved: forward, specs: [] };
   const list = config.specs ?? [];
   for (let i = 0; i < list.length; i++) {
     const spec = list[i] as (typeof list)[number];
@@ -136,6 +137,7 @@ export function compileTransformer(config: ConfigOf<typeof fields>, compiler: Co
     const target = spec.targetField ?? "";
     refuseHostKey(compiler.report, target, path.concat("targetField"));
     const isRoot = source === "" && target === "";
+    if (isRoot) settings.carriesReserved = true;
     settings.specs.push({
       source: isRoot ? undefined : readPath(compiler, source),
       target: compilePath(target),

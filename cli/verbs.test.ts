@@ -1,0 +1,153 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+
+const BINGE = fileURLToPath(new URL("./binge.ts", import.meta.url));
+const ORDERS = fileURLToPath(new URL("../examples/orders/orders.json", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "agglo-verbs-"));
+mkdirSync(join(folder, "mirrored"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+type Ended = { code: number | null; stdout: string; stderr: string };
+
+function binge(args: string[], stdin = ""): Promise<Ended> {
+  const child = spawn(process.execPath, [BINGE, ...args], { cwd: folder });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  child.stdin.end(stdin);
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
+}
+
+function file(name: string, content: object): string {
+  writeFileSync(join(folder, name), JSON.stringify(content));
+  return join(folder, name);
+}
+
+describe("binge run", () => {
+  test("prints a line per final event, in order, and complains of a failing one by its line", async () => {
+    const input = '{"id":1, "total": 12.50}\n\nno\n{"id":2,"total":300}\n';
+    const { code, stdout, stderr } = await binge(["run", "--config", ORDERS, "--pipeline", "prepare"], input);
+    expect(stdout).toBe(
+      '{"id":1, "total": 12.50,"internal:name":"prepare"}\n{"id":2,"total":300,"priority":"high","internal:name":"prepare"}\n',
+    );
+    expect(stderr).toBe("line 3: not valid JSON\n");
+    expect(code).toBe(1);
+  });
+
+  test("without a pipeline runs every one, each on the event as it came in; a stop is no failure", async () => {
+    const { code, stdout } = await binge(["run", "--config", ORDERS], '{"items":[1]}\n');
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { "internal:name": string })["internal:name"]),
+    ).toEqual(["check", "prepare", "mask"]);
+    expect(code).toBe(0);
+  });
+
+  test("waits for its copies and records them in the event", async () => {
+    const before = readdirSync(join(folder, "mirrored")).length;
+    const { stdout } = await binge(["run", "--config", ORDERS, "--pipeline", "mirror"], '{"priority":"high"}\n');
+    const output = (JSON.parse(stdout) as { "internal:tee:output": { outputType: string }[] })["internal:tee:output"];
+    expect(output.map((entry) => entry.outputType)).toEqual(["object", "localfile"]);
+    expect(readdirSync(join(folder, "mirrored")).length).toBe(before + 1);
+  });
+
+  test("through a route prints what the proxy would send on, to the byte", async () => {
+    const input = '{ "items": [{"card":"4111111111111111"}] }\n{"items":[]}\n';
+    const { code, stdout, stderr } = await binge(["run", "--config", ORDERS, "--route", "orders"], input);
+    expect(stdout).toBe('{ "items": [{"card":"************1111"}] }\n');
+    expect(stderr).toBe("line 2: refused by has-items with 422\n");
+    expect(code).toBe(1);
+  });
+
+  test.each([
+    [["--pipeline", "nope"], /no pipeline is called "nope"/],
+    [["--route", "nope"], /no route with a request section is called "nope"/],
+    [["--route", "orders", "--pipeline", "mask"], /exclude each other/],
+  ])("%j is a usage error", async (args, message) => {
+    const { code, stderr } = await binge(["run", "--config", ORDERS, ...args]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+});
+
+describe("binge test", () => {
+  const config = (tests: object[]) => ({
+    pipelines: [{ name: "p", processes: [{ name: "a" }] }],
+    processDefinitions: [{ annotator: { name: "a", annotations: [{ fieldKey: "x", value: "1" }] } }],
+    http: { version: 1, routes: [{ name: "r", request: { pipelines: ["p"] } }] },
+    tests,
+  });
+
+  test("shows where something came out otherwise, answers 1 and writes JUnit", async () => {
+    const wrong = file(
+      "wrong.json",
+      config([
+        { name: "equal", pipeline: "p", input: { a: [1, 2] }, expect: { output: { a: [1, 3], x: "1", y: 0 } } },
+        { name: "right", pipeline: "p", input: {}, expect: { output: { x: "1" }, schema: { required: ["x"] } } },
+        { name: "schema", pipeline: "p", input: {}, expect: { schema: { required: ["z"] } } },
+      ]),
+    );
+    const { code, stdout } = await binge(["test", wrong, "--junit", "out.xml"]);
+    expect(stdout).toContain("output.a[1]: expected 3, found 2");
+    expect(stdout).toContain("output.y: expected 0, found nothing");
+    expect(stdout).toContain("schema: required at /z");
+    expect(stdout).toContain("1 passed, 2 failed");
+    expect(code).toBe(1);
+    const xml = readFileSync(join(folder, "out.xml"), "utf8");
+    expect(xml).toContain('tests="3" failures="2"');
+  });
+
+  test("reads cases beside the file, and refuses cases it does not understand", async () => {
+    const beside = file("beside.json", config([]));
+    file("beside.tests.json", [{ name: "x", pipeline: "p", input: {}, expect: { outptu: {} } }]);
+    const { code, stderr } = await binge(["test", beside]);
+    expect(stderr).toContain('did you mean "output"?');
+    expect(code).toBe(78);
+  });
+
+  test("a case that names no pipeline or route says so", async () => {
+    const none = file("none.json", config([{ name: "n", input: {}, expect: {} }]));
+    expect((await binge(["test", none])).stdout).toContain("either a pipeline or a route");
+  });
+});
+
+describe("binge lint", () => {
+  test("--lenient makes unknown fields warnings", async () => {
+    const stray = file("stray.json", { partitionUuid: "3f2504e0-4f89-11d3-9a0c-0305e82c3301", stray: 1 });
+    expect((await binge(["lint", stray])).code).toBe(1);
+    const lenient = await binge(["lint", "--lenient", stray]);
+    expect(lenient.stdout).toContain("E_UNKNOWN_FIELD (warning)");
+    expect(lenient.code).toBe(0);
+  });
+
+  test("--strict names the ways past a rule of a route that leaks, and answers 1", async () => {
+    const { code, stdout } = await binge(["lint", "--strict", ORDERS]);
+    expect(stdout).toMatch(
+      /E_SLIP {2}processDefinitions\[2\]\.redactor\.rules\[0\]\.paths\[0\]: route orders: a list in place/,
+    );
+    expect(stdout).toMatch(/other methods than POST, PUT/);
+    expect(code).toBe(1);
+  });
+
+  test("--original says what the Go program would refuse", async () => {
+    expect((await binge(["lint", "--original", ORDERS])).stdout).toMatch(/E_ORIGINAL .*http/);
+  });
+});
+
+test("binge schema and binge list print what there is", async () => {
+  const schema = JSON.parse((await binge(["schema"])).stdout) as { properties: object };
+  expect(Object.keys(schema.properties)).toContain("processDefinitions");
+  const { stdout } = await binge(["list"]);
+  for (const name of ["redactor", "aggregator", "spawner", "mem:", "not there yet"]) expect(stdout).toContain(name);
+});
