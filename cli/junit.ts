@@ -1,5 +1,8 @@
 /** A JUnit report of test cases, as CI systems read it. */
-import type { FileResult } from "./test.ts";
+import type { CaseResult } from "../engine/runtime/cases.ts";
+
+/** What came of the cases of one configuration. */
+export type FileResult = { file: string; results: CaseResult[] };
 
 export function junitReport(files: readonly FileResult[]): string {
   const suites = files.map(({ file, results }) => {

@@ -9,7 +9,7 @@ import { type CaseResult, runCase } from "../engine/runtime/cases.ts";
 import { optionalString, readArguments } from "./arguments.ts";
 import { type Configuration, requireConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
-import { junitReport } from "./junit.ts";
+import { type FileResult, junitReport } from "./junit.ts";
 
 export const TEST_HELP = `binge test FILE… [--junit FILE]
   Runs the cases of each configuration: its "tests", and those in NAME.tests.json beside NAME.json. No system is opened.
@@ -17,8 +17,6 @@ export const TEST_HELP = `binge test FILE… [--junit FILE]
   Exit 0 when every case came out as expected, 1 otherwise.`;
 
 const OPTIONS = { junit: { type: "string" } } as const;
-
-export type FileResult = { file: string; results: CaseResult[] };
 
 export async function test(args: readonly string[]): Promise<number> {
   const parsed = readArguments("test", args, OPTIONS, true);

@@ -15,7 +15,7 @@ export function configurationSchema(): Schema {
 }
 
 /** The schema of one field, its documentation as the description. */
-export function fieldSchema(field: Field): Schema {
+function fieldSchema(field: Field): Schema {
   const schema = valueSchema(field);
   return field.doc === "" ? schema : { ...schema, description: field.doc };
 }
