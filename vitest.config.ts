@@ -1,10 +1,23 @@
 import { defineConfig } from "vitest/config";
 import { CountReporter } from "./tools/count-reporter.ts";
 
+const exclude = ["**/node_modules/**", "dist/**", ".tools/**", "coverage/**"];
+
 export default defineConfig({
   test: {
-    include: ["**/*.test.ts"],
-    exclude: ["**/node_modules/**", "dist/**", ".tools/**", "coverage/**"],
+    projects: [
+      { extends: true, test: { name: "all", include: ["**/*.test.ts"], exclude } },
+      {
+        // The tests through Envoy once more on the other transport: both pass the same suite.
+        extends: true,
+        test: {
+          name: "grpc-js",
+          include: ["test/e2e/envoy/*.test.ts"],
+          exclude: [...exclude, "test/e2e/envoy/generated.test.ts"],
+          env: { AGGLO_TRANSPORT: "grpc-js" },
+        },
+      },
+    ],
     // Real processes (Envoy, pip, npm) on two busy cores: vitest's own 5 s would be a coin toss. The end-to-end tests
     // set more where they need it, up to 120 s.
     testTimeout: 20_000,

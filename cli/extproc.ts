@@ -2,18 +2,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log, Runtime } from "../engine/runtime/runtime.ts";
 import { type Admin, startAdmin } from "../extproc/admin.ts";
-import { grpcJsTransport } from "../extproc/grpc-js.ts";
 import { acceptExchanges } from "../extproc/server.ts";
 import type { Listening } from "../extproc/transport.ts";
+import { newTransport, TRANSPORTS, type TransportName } from "../extproc/transports.ts";
 import { optionalString, readArguments, requiredString } from "./arguments.ts";
 import { type Configuration, requireConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import { startOrEnd } from "./start.ts";
 
-export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--allow-spawn]
+export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--allow-spawn]
   Serves Envoy's ext_proc protocol with the routes of FILE.
   --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path
   --admin ADDR     /livez, /readyz and /metrics (127.0.0.1:9464)
+  --transport NAME native (our own HTTP/2, the default) or grpc-js
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGTERM drains: health checks hear NOT_SERVING, open exchanges end, mirrored events are sent.`;
 
@@ -21,6 +22,7 @@ const OPTIONS = {
   config: { type: "string" },
   listen: { type: "string" },
   admin: { type: "string" },
+  transport: { type: "string" },
   "allow-spawn": { type: "boolean" },
 } as const;
 
@@ -28,9 +30,10 @@ export async function extproc(args: readonly string[]): Promise<number> {
   const parsed = readArguments("extproc", args, OPTIONS, false);
   const file = requiredString("extproc", parsed, "config");
   const address = requiredString("extproc", parsed, "listen");
+  const transport = newTransport(transportName(optionalString(parsed, "transport") ?? "native"), onBug);
   const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
   const runtime = await startOrEnd(configuration, { log, allowSpawn: parsed.values["allow-spawn"] === true });
-  const listening = await open(() => grpcJsTransport({ onBug }).listen(address, acceptExchanges(runtime)), runtime);
+  const listening = await open(() => transport.listen(address, acceptExchanges(runtime)), runtime);
   const adminAddress = optionalString(parsed, "admin");
   const admin =
     adminAddress === undefined ? undefined : await open(() => startAdmin(adminAddress, runtime), runtime, listening);
@@ -40,6 +43,12 @@ export async function extproc(args: readonly string[]): Promise<number> {
   await ended;
   await drain(listening, admin, runtime);
   return Exit.ok;
+}
+
+function transportName(text: string): TransportName {
+  const name = TRANSPORTS.find((known) => known === text);
+  if (name !== undefined) return name;
+  throw new Ending(Exit.usage, `binge extproc: --transport is ${TRANSPORTS.join(" or ")}, not "${text}"`);
 }
 
 const log: Log = (level, message) => {

@@ -3,12 +3,14 @@ import { readFileSync } from "node:fs";
 import { loadConfig } from "../../engine/config/load.ts";
 import { printDiagnostics } from "../../engine/config/print.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
+import { filesBeside } from "../../engine/runtime/config-files.ts";
 import { re2Regexps } from "../../engine/runtime/regexps.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
+import { ajvSchemas } from "../../engine/runtime/schemas.ts";
 import { findSystem } from "../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
-import { grpcJsTransport } from "../../extproc/grpc-js.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
+import { newTransport, type TransportName } from "../../extproc/transports.ts";
 import { type RunningEnvoy, startEnvoy } from "../run-envoy.ts";
 import { type Respond, startUpstream, type Upstream } from "./upstream.ts";
 
@@ -26,13 +28,16 @@ export type StackOptions = {
   port: number;
   /** Envoy ends ext_proc streams with END_STREAM instead of RST_STREAM */
   gracefulClose?: boolean;
+  transport?: TransportName;
   /** how the upstream answers; it echoes when left out */
   respond?: Respond;
 };
 
 /** Starts everything around the configuration in `file`; rejects with a message for people. */
 export async function startStack(file: string, options: StackOptions): Promise<Stack> {
-  const loaded = loadConfig(readFileSync(file, "utf8"), { file, regexps: re2Regexps(), systemForm: findSystem });
+  const regexps = re2Regexps();
+  const load = { file, regexps, schemas: ajvSchemas(regexps), readFile: filesBeside(file), systemForm: findSystem };
+  const loaded = loadConfig(readFileSync(file, "utf8"), load);
   if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
   const plan = loaded.plan;
   const runtime = await startRuntime(plan, loaded.systems, {
@@ -40,7 +45,10 @@ export async function startStack(file: string, options: StackOptions): Promise<S
     onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
   });
   const upstream = await startUpstream(options.respond);
-  const listening = await grpcJsTransport().listen("127.0.0.1:0", acceptExchanges(runtime));
+  const listening = await newTransport(options.transport ?? transportUnderTest(), throwBug).listen(
+    "127.0.0.1:0",
+    acceptExchanges(runtime),
+  );
   const stopServers = async () => {
     await listening.close();
     await runtime.close(1000);
@@ -66,4 +74,16 @@ export async function startStack(file: string, options: StackOptions): Promise<S
   };
   const stack: Stack = { envoy, upstream, runtime, onVerdict: () => {}, stop };
   return stack;
+}
+
+// A bug of ours must not pass for a test that went well.
+function throwBug(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+/** vitest.config.ts runs the tests through Envoy once per transport. */
+export function transportUnderTest(): TransportName {
+  return process.env.AGGLO_TRANSPORT === "grpc-js" ? "grpc-js" : "native";
 }

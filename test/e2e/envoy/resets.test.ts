@@ -9,6 +9,7 @@ import { re2Regexps } from "../../../engine/runtime/regexps.ts";
 import { findSystem } from "../../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
+import { transportUnderTest } from "../../../tools/start/stack.ts";
 import { startUpstream, type Upstream } from "../../../tools/start/upstream.ts";
 import { newClient } from "./client.ts";
 
@@ -41,9 +42,13 @@ describe.each([
     await writeFile(file, JSON.stringify(config));
     const listen = `unix:${join(folder, "agglo.sock")}`;
     // A process of its own, as in life: client and server do not share an event loop.
-    server = spawn(process.execPath, [BINGE, "extproc", "--config", file, "--listen", listen], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    server = spawn(
+      process.execPath,
+      [BINGE, "extproc", "--config", file, "--listen", listen, "--transport", transportUnderTest()],
+      {
+        stdio: ["ignore", "ignore", "pipe"],
+      },
+    );
     await said(server, "ext_proc on");
     upstream = await startUpstream();
     const { plan } = loadConfig(JSON.stringify(config), { file, regexps: re2Regexps(), systemForm: findSystem });

@@ -1,0 +1,158 @@
+import { DEFAULT_LIMITS, type Http2Limits } from "../http2/limits.ts";
+import { type Accept, type Call, type CallHandler, EXTERNAL_PROCESSOR, type Transport } from "../transport.ts";
+import type { GrpcCall, MessageHandler } from "./call.ts";
+import type { GrpcLimits } from "./grpc-connection.ts";
+import { HealthService } from "./health.ts";
+import { GrpcServer, type TlsOptions } from "./server.ts";
+import { Status } from "./status.ts";
+
+// The transport made for p99: gRPC over our own HTTP/2. What the messages mean is the codec's.
+
+type ProcessingRequest = Parameters<CallHandler["recv"]>[0];
+type ProcessingResponse = Parameters<Call["send"]>[0];
+
+/** Bytes to messages and back; extproc/messages/codec.ts has one. */
+export type MessageCodec = {
+  /** undefined: the bytes are no message. May keep views of them: that memory is never written again. */
+  readRequest(bytes: Buffer): ProcessingRequest | undefined;
+  /** The exact length of the answer. Throws on one that cannot be expressed. */
+  sizeOf(answer: ProcessingResponse): number;
+  /** Writes the answer, of that size, at `offset`. */
+  writeAt(answer: ProcessingResponse, buffer: Buffer, offset: number, size: number): number;
+};
+
+export type NativeOptions = {
+  codec: MessageCodec;
+  /** Largest message taken, in bytes; a larger one ends its call with RESOURCE_EXHAUSTED. */
+  messageBytesMax?: number;
+  /** Hears exceptions of handlers and other bugs of ours. Must not throw. Default: standard error. */
+  onBug?: (error: unknown) => void;
+  tls?: TlsOptions;
+  limits?: Partial<Http2Limits & GrpcLimits>;
+};
+
+/** Envoy's largest buffered HTTP/2 body (16 MiB, facts 7.2), and what protobuf wraps around it. */
+const MESSAGE_BYTES_MAX = 16 * 1024 * 1024 + 64 * 1024;
+
+/** Sixteen of the largest at once; with bodies of 1 MB, every stream that Envoy can have in flight. */
+const ASSEMBLY_BYTES_MAX = 16 * MESSAGE_BYTES_MAX;
+
+export function nativeTransport(options: NativeOptions): Transport {
+  const onBug = options.onBug ?? ((error) => console.error(error));
+  const messageBytes = options.messageBytesMax ?? MESSAGE_BYTES_MAX;
+  const limits = { ...DEFAULT_LIMITS, assemblyBytes: ASSEMBLY_BYTES_MAX, ...options.limits, messageBytes };
+  return {
+    async listen(address, accept) {
+      const health = new HealthService([EXTERNAL_PROCESSOR]);
+      const methods = new Map([
+        ...health.methods(),
+        [
+          `/${EXTERNAL_PROCESSOR}/Process`,
+          (call: GrpcCall, headers: { value(name: string): string | undefined }) => {
+            const process = new ProcessCall(call, options.codec, onBug);
+            process.open(accept, (name) => headers.value(name));
+            return process;
+          },
+        ],
+      ]);
+      const server = await GrpcServer.listen(address, methods, {
+        tls: options.tls,
+        http2: limits,
+        grpc: limits,
+        onBug,
+      });
+      return {
+        address: server.address,
+        setServing: (serving) => health.setServing(serving),
+        drain(timeoutMs) {
+          health.leave();
+          return server.drain(timeoutMs);
+        },
+        close: () => server.close(),
+      };
+    },
+  };
+}
+
+/** One call of ExternalProcessor.Process, both sides: messages for the handler, and the handler's exceptions caught. */
+class ProcessCall implements Call, MessageHandler {
+  private readonly grpc: GrpcCall;
+  private readonly codec: MessageCodec;
+  private readonly onBug: (error: unknown) => void;
+  private handler: CallHandler = NOBODY;
+
+  constructor(grpc: GrpcCall, codec: MessageCodec, onBug: (error: unknown) => void) {
+    this.grpc = grpc;
+    this.codec = codec;
+    this.onBug = onBug;
+  }
+
+  open(accept: Accept, metadata: (name: string) => string | undefined): void {
+    try {
+      this.handler = accept(this, metadata);
+    } catch (error) {
+      this.failBug(error);
+    }
+  }
+
+  send(answer: ProcessingResponse): void {
+    if (this.grpc.isFinished) return;
+    try {
+      const size = this.codec.sizeOf(answer);
+      const at = this.grpc.beginMessage(size);
+      if (at >= 0) this.codec.writeAt(answer, this.grpc.buffer, at, size);
+      else this.sendApart(answer, size);
+    } catch (error) {
+      this.failBug(error);
+    }
+  }
+
+  /** A large answer, or one that must wait for window. */
+  private sendApart(answer: ProcessingResponse, size: number): void {
+    const bytes = Buffer.allocUnsafeSlow(size);
+    this.codec.writeAt(answer, bytes, 0, size);
+    this.grpc.send(bytes);
+  }
+
+  end(): void {
+    this.grpc.end();
+  }
+
+  fail(code: number, message: string): void {
+    this.grpc.fail(code, message);
+  }
+
+  recv(bytes: Buffer): void {
+    try {
+      const message = this.codec.readRequest(bytes);
+      if (message !== undefined) this.handler.recv(message);
+      else this.fail(Status.INTERNAL, "agglo: these bytes are no ProcessingRequest"); // the peer's fault, not ours
+    } catch (error) {
+      this.failBug(error);
+    }
+  }
+
+  recvEnd(): void {
+    try {
+      this.handler.recvEnd();
+    } catch (error) {
+      this.failBug(error);
+    }
+  }
+
+  closed(): void {
+    try {
+      this.handler.closed();
+    } catch (error) {
+      this.onBug(error);
+    }
+  }
+
+  private failBug(error: unknown): void {
+    this.onBug(error);
+    this.fail(Status.INTERNAL, "agglo: internal error, see its log");
+  }
+}
+
+/** Of a call that `accept` threw on. */
+const NOBODY: CallHandler = { recv() {}, recvEnd() {}, closed() {} };

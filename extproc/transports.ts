@@ -1,0 +1,20 @@
+/** The transports there are, by the name a user types. */
+import { nativeTransport } from "./grpc/native.ts";
+import { grpcJsTransport } from "./grpc-js.ts";
+import { readProcessingRequest, sizeOfProcessingResponse, writeProcessingResponseAt } from "./messages/codec.ts";
+import type { Transport } from "./transport.ts";
+
+/** native: our own HTTP/2 and gRPC, the default. grpc-js: the fallback, and the oracle of the tests. */
+export const TRANSPORTS = ["native", "grpc-js"] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
+/** `onBug` hears exceptions of ours; the call they happened in has failed. */
+export function newTransport(name: TransportName, onBug: (error: unknown) => void): Transport {
+  if (name === "grpc-js") return grpcJsTransport({ onBug });
+  const codec = {
+    readRequest: readProcessingRequest,
+    sizeOf: sizeOfProcessingResponse,
+    writeAt: writeProcessingResponseAt,
+  };
+  return nativeTransport({ codec, onBug });
+}

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadConfig } from "../../../engine/config/load.ts";
+import { re2Regexps } from "../../../engine/runtime/regexps.ts";
+import { findSystem } from "../../../engine/systems/registry.ts";
+import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
+import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
+import { startUpstream, type Upstream } from "../../../tools/start/upstream.ts";
+import { newClient } from "../envoy/client.ts";
+
+// The native transport behind a real Envoy: one connection carries everything, however Envoy ends its streams.
+
+const SERVER = fileURLToPath(new URL("server.ts", import.meta.url));
+const REQUESTS = 20_000;
+const CLIENTS = 16;
+
+const config = {
+  pipelines: [{ name: "mark", processes: [{ name: "annotate" }] }],
+  processDefinitions: [{ annotator: { name: "annotate", annotations: [{ fieldKey: "seen", value: "yes" }] } }],
+  http: { version: 1, routes: [{ name: "all", request: { pipelines: ["mark"] } }] },
+};
+
+describe.each([
+  ["Envoy's default stream close, over TCP", false, "tcp"],
+  ["graceful stream close, over a unix socket", true, "unix"],
+])("%s", (_title, gracefulClose, family) => {
+  let folder: string;
+  let server: ChildProcess;
+  let envoy: RunningEnvoy;
+  let upstream: Upstream;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "agglo-native-"));
+    const file = join(folder, "config.json");
+    await writeFile(file, JSON.stringify(config));
+    const address = family === "tcp" ? "127.0.0.1:0" : `unix:${join(folder, "s")}`;
+    server = spawn(process.execPath, [SERVER, file, address], { stdio: ["ignore", "pipe", "inherit"] });
+    const listen = await listening(server);
+    upstream = await startUpstream();
+    const { plan } = loadConfig(JSON.stringify(config), { file, regexps: re2Regexps(), systemForm: findSystem });
+    const options = { listen, upstream: upstream.address, port: 0, adminPort: 0, gracefulClose };
+    envoy = await startEnvoy(envoyBootstrap(plan?.routes ?? [], options));
+  }, 60_000);
+
+  afterAll(async () => {
+    await envoy?.stop();
+    await upstream?.stop();
+    server?.kill("SIGKILL");
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const connections = async () => {
+    const stats = await (await fetch(`http://${envoy.admin}/stats?filter=agglo_ext_proc.upstream_cx_total`)).text();
+    return stats.trim();
+  };
+
+  test(`${REQUESTS} requests at full speed on one connection, none fails and each is treated`, async () => {
+    const client = newClient(envoy.port, CLIENTS);
+    const failures: string[] = [];
+    let next = 0;
+    const worker = async () => {
+      while (next < REQUESTS) {
+        const id = next++;
+        const { status, body } = await client.ask({ body: `{"id":${id}}` });
+        const answer = body.toString();
+        if (status !== 200 || !answer.includes(`"body":{"id":${id},"seen":"yes"}`)) {
+          failures.push(`${status} ${answer}`);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: CLIENTS }, worker));
+    client.close();
+    expect(failures).toEqual([]);
+    expect(await connections()).toMatch(/upstream_cx_total: [12]$/); // the traffic's, and the health check's
+  }, 120_000);
+
+  test("bodies of half a megabyte go through, side by side with small ones", async () => {
+    const client = newClient(envoy.port, CLIENTS);
+    const text = "x".repeat(500_000);
+    const asked = Array.from({ length: 64 }, async (_, id) => {
+      const body = id % 2 === 0 ? `{"id":${id},"text":"${text}"}` : `{"id":${id}}`;
+      const answer = await client.ask({ body });
+      return answer.status === 200 && answer.body.toString().includes(`"seen":"yes"}`);
+    });
+    expect((await Promise.all(asked)).filter((fine) => !fine)).toEqual([]);
+    client.close();
+  }, 60_000);
+});
+
+/** The address the server says it listens on. */
+function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      const found = /^listening (\S+)\n/m.exec(output);
+      if (found?.[1] !== undefined) resolve(found[1]);
+    });
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+  });
+}
