@@ -247,12 +247,12 @@ test("each value of a document is found at its own text", () => {
 // A number too large for a double is refused here, where JSON.parse makes it infinite.
 function isJson(text: string): boolean {
   try {
-    let isFinite = true;
+    let fits = true;
     JSON.parse(text, (_key, value) => {
-      if (typeof value === "number" && !Number.isFinite(value)) isFinite = false;
+      if (typeof value === "number" && !Number.isFinite(value)) fits = false;
       return value;
     });
-    return isFinite;
+    return fits;
   } catch {
     return false;
   }

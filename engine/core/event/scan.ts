@@ -71,7 +71,12 @@ const SHORT_CHARS = 32;
 
 /** The offset behind the string that opens at `pos`; `end` when it never closes. */
 function stringEnd(text: string, pos: number, end: number): number {
-  return restOfString(text, pos + 1, end);
+  // Most strings are short: a loop beats a call. Long ones are for indexOf.
+  let at = pos + 1;
+  const near = at + SHORT_CHARS;
+  let inner = text.charCodeAt(at);
+  while (inner !== QUOTE && inner !== BACKSLASH && at < near) inner = text.charCodeAt(++at);
+  return inner === QUOTE && at < end ? at + 1 : restOfString(text, at, end);
 }
 
 /** The offset behind the string that `from` lies in, where no escape is open. */
@@ -121,7 +126,7 @@ export function skipSpace(text: string, start: number): number {
 }
 
 /** The offset behind the value that begins at `pos`. For text that parses; bounded by `end` for any other. */
-function valueEnd(text: string, start: number, end: number): number {
+export function valueEnd(text: string, start: number, end: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return stringEnd(text, start, end);
   let pos = start;
@@ -137,14 +142,9 @@ function valueEnd(text: string, start: number, end: number): number {
   while (pos < end) {
     const code = text.charCodeAt(pos++);
     if (code === QUOTE) {
-      // Most strings are short: a loop beats a call. Long ones are for indexOf.
-      const near = pos + SHORT_CHARS;
-      let inner = text.charCodeAt(pos);
-      while (inner !== QUOTE && inner !== BACKSLASH && pos < near) inner = text.charCodeAt(++pos);
-      pos = inner === QUOTE ? pos + 1 : restOfString(text, pos, end);
+      pos = stringEnd(text, pos - 1, end);
     } else if (code >= OPEN_BRACKET) {
-      // Brackets and braces differ in one bit; below them are digits, commas, colons and spaces.
-      const bracket = code | 0x20;
+      const bracket = code | 0x20; // brackets and braces differ in one bit
       if (bracket === OPEN_BRACE) depth++;
       else if (bracket === CLOSE_BRACE && --depth === 0) return pos;
     }
@@ -176,6 +176,13 @@ export function openContainer(text: string, start: number, end: number): MemberC
 
 /** Moves to the next member or element; false at the closing bracket (`to` then lies on it). */
 export function nextMember(cursor: MemberCursor): boolean {
+  if (!nextValue(cursor)) return false;
+  endValue(cursor);
+  return true;
+}
+
+/** As nextMember, but looks no further than to where the value begins: `valueEnd` and `to` come with endValue. */
+export function nextValue(cursor: MemberCursor): boolean {
   const text = cursor.text;
   const from = cursor.to + 1;
   let pos = skipSpace(text, from);
@@ -191,9 +198,42 @@ export function nextMember(cursor: MemberCursor): boolean {
     pos = skipSpace(text, skipSpace(text, keyEnd) + 1);
   }
   cursor.valueStart = pos;
-  cursor.valueEnd = valueEnd(text, pos, cursor.end);
-  cursor.to = skipSpace(text, cursor.valueEnd);
   return true;
+}
+
+/** Finds the end of the value that nextValue stands at. */
+export function endValue(cursor: MemberCursor): void {
+  cursor.valueEnd = valueEnd(cursor.text, cursor.valueStart, cursor.end);
+  cursor.to = skipSpace(cursor.text, cursor.valueEnd);
+}
+
+/** The offset behind the `count`th comma after `start`, which lies between elements of an array in valid JSON text. */
+export function skipElements(text: string, start: number, end: number, count: number): number {
+  let left = count;
+  let depth = 0;
+  let pos = start;
+  while (left > 0 && pos < end) {
+    const code = text.charCodeAt(pos++);
+    if (code === COMMA) {
+      if (depth === 0) left--;
+    } else if (code === QUOTE) {
+      // A loop of its own and no call: this is where large events are written.
+      const near = pos + SHORT_CHARS;
+      let inner = text.charCodeAt(pos);
+      while (inner !== QUOTE && inner !== BACKSLASH && pos < near) inner = text.charCodeAt(++pos);
+      pos = inner === QUOTE ? pos + 1 : restOfString(text, pos, end);
+    } else if (code >= OPEN_BRACKET) {
+      const bracket = code | 0x20; // brackets and braces differ in one bit
+      if (bracket === OPEN_BRACE) depth++;
+      else if (bracket === CLOSE_BRACE) depth--;
+    }
+  }
+  return pos;
+}
+
+/** True where the text has a comma at `pos`. */
+export function isComma(text: string, pos: number): boolean {
+  return text.charCodeAt(pos) === COMMA;
 }
 
 function readKey(text: string, start: number, end: number): string {

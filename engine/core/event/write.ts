@@ -7,7 +7,7 @@
  */
 import type { Event } from "./event.ts";
 import { hasOwn, isArray, isObject, isRawNumber, type JsonArray, type JsonObject, type JsonValue } from "./json.ts";
-import { type MemberCursor, nextMember, openContainer, skipSpace } from "./scan.ts";
+import { endValue, isComma, nextMember, nextValue, openContainer, skipElements, skipSpace, valueEnd } from "./scan.ts";
 
 /** The event's JSON text; the very text it came from when nothing changed. */
 export function writeEvent(event: Event): string {
@@ -16,12 +16,13 @@ export function writeEvent(event: Event): string {
 
 /** Writes `value`, a tree made from the event's (a tee's payload, say), using the event's text where it can. */
 export function writeValue(event: Event, value: JsonObject): string {
+  const text = event.text;
   if (event.parsed === undefined) return stringify(value);
-  if (value === event.parsed) return event.text.slice(event.start, event.end);
-  const start = skipSpace(event.text, event.start);
-  const stop = event.text.lastIndexOf("}", event.end - 1) + 1;
-  const body = writeChanged(event.text, start, stop, value, event.parsed);
-  return event.text.slice(event.start, start) + body + event.text.slice(stop, event.end);
+  if (value === event.parsed) return text.slice(event.start, event.end);
+  const closing = text.lastIndexOf("}", event.end - 1);
+  const splice: Splice = { text, end: event.end, out: "", copied: event.start };
+  spliceObject(splice, skipSpace(text, event.start), closing, value, event.parsed);
+  return splice.out + text.slice(splice.copied, event.end);
 }
 
 /** Text of a value that came from nowhere. RawNumbers keep their text. */
@@ -41,55 +42,57 @@ export function stringify(value: JsonValue): string {
   return `{${text}}`;
 }
 
-/** Looking for moved elements stays linear in the array: past this many looks per element the rest is written anew. */
-const PROBES_PER_ELEMENT = 8;
+/** The text being written: `out`, then what lies behind `copied` as it stands. Edits come in the order of the text. */
+type Splice = { readonly text: string; readonly end: number; out: string; copied: number };
 
-/**
- * `value` as text, where `parsed` is what stands in text[start, end). Unchanged runs are
- * copied in one slice.
- */
-function writeChanged(text: string, start: number, end: number, value: JsonValue, parsed: JsonValue): string {
-  if (value === parsed) return text.slice(start, end);
-  if (isObject(value) && isObject(parsed)) return writeObject(text, start, end, value, parsed);
-  if (isArray(value) && isArray(parsed)) return writeArray(openContainer(text, start, end), value, parsed);
-  return stringify(value);
+function replace(splice: Splice, from: number, to: number, by: string): void {
+  splice.out += splice.text.slice(splice.copied, from) + by;
+  splice.copied = to;
 }
 
-/**
- * The text before the first and behind the last changed member goes over in one slice each; scanning ends with the last
- * change, so an added member costs no scan at all.
- */
-function writeObject(text: string, start: number, end: number, value: JsonObject, parsed: JsonObject): string {
-  const cursor = openContainer(text, start, end);
-  let left = changedMembers(value, parsed); // of the parsed members, still to come
-  let kept = 0; // members written so far; only whether there are any matters
-  let out = "{";
-  let copyFrom = -1; // start of an unchanged run not yet written
-  while (left > 0 && nextMember(cursor)) {
+/** Edits the value that begins at `start`, and was `parsed`, into `value`. */
+function spliceValue(splice: Splice, start: number, value: JsonValue, parsed: JsonValue): void {
+  if (isObject(value) && isObject(parsed)) {
+    spliceObject(splice, start, -1, value, parsed);
+  } else if (isArray(value) && isArray(parsed) && value.length === parsed.length) {
+    spliceArray(splice, start, value, parsed);
+  } else {
+    const end = valueEnd(splice.text, start, splice.end);
+    const isMoved = isArray(value) && isArray(parsed);
+    replace(splice, start, end, isMoved ? moveElements(splice.text, start, end, value, parsed) : stringify(value));
+  }
+}
+
+/** `closing` is the offset of the closing brace where it is known, else -1. Looks no further than to the last change. */
+function spliceObject(splice: Splice, start: number, closing: number, value: JsonObject, parsed: JsonObject): void {
+  const text = splice.text;
+  const cursor = openContainer(text, start, splice.end);
+  let left = changedMembers(value, parsed); // still to come
+  let kept = 0; // members before the cursor that stay
+  let gone = 0;
+  while (left > 0 && nextValue(cursor)) {
     const key = cursor.key;
     const was = parsed[key] as JsonValue;
-    const present = hasOwn(value, key);
-    if (present && value[key] === was) {
-      if (copyFrom === -1) {
-        if (kept > 0) out += ",";
-        copyFrom = cursor.from;
-      }
-      kept++;
+    if (!hasOwn(value, key)) {
+      endValue(cursor);
+      // Its comma goes along: the one in front, or, where nothing is in front, the one behind.
+      if (kept > 0) replace(splice, cursor.from - 1, cursor.to, "");
+      else replace(splice, cursor.from, isComma(text, cursor.to) ? cursor.to + 1 : cursor.to, "");
+      gone++;
+      left--;
       continue;
     }
-    left--;
-    if (copyFrom !== -1) out += text.slice(copyFrom, cursor.from - 1);
-    copyFrom = -1;
-    if (!present) continue;
-    if (kept > 0) out += ",";
-    out += text.slice(cursor.from, cursor.valueStart);
-    out += writeChanged(text, cursor.valueStart, cursor.valueEnd, value[key] as JsonValue, was);
-    out += text.slice(cursor.valueEnd, cursor.to);
     kept++;
+    if (value[key] !== was) {
+      left--;
+      spliceValue(splice, cursor.valueStart, value[key] as JsonValue, was);
+    }
+    if (left > 0) endValue(cursor);
   }
-  const rest = restOf(text, cursor.to, end - 1, kept);
-  if (rest !== "") kept++;
-  return `${out}${rest}${addedMembers(value, parsed, kept)}}`;
+  const added = addedMembers(value, parsed, Object.keys(parsed).length > gone);
+  if (added === "") return;
+  const at = closing === -1 ? valueEnd(text, start, splice.end) - 1 : closing;
+  replace(splice, at, at, added);
 }
 
 /** How many members of `parsed` are other, or gone, in `value`. */
@@ -103,46 +106,54 @@ function changedMembers(value: JsonObject, parsed: JsonObject): number {
   return count;
 }
 
-// From the comma or bracket the cursor stands on to the closing bracket. A comma has no place where nothing is before it.
-function restOf(text: string, from: number, closing: number, kept: number): string {
-  if (skipSpace(text, from + 1) >= closing) return "";
-  return text.slice(kept === 0 ? from + 1 : from, closing);
-}
-
-function addedMembers(value: JsonObject, parsed: JsonObject, kept: number): string {
+function addedMembers(value: JsonObject, parsed: JsonObject, hasOthers: boolean): string {
   let added = "";
   const keys = Object.keys(value);
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] as string;
     if (hasOwn(parsed, key)) continue;
-    added += `${kept === 0 && added === "" ? "" : ","}${JSON.stringify(key)}:${stringify(value[key] as JsonValue)}`;
+    added += `${added !== "" || hasOthers ? "," : ""}${JSON.stringify(key)}:${stringify(value[key] as JsonValue)}`;
   }
   return added;
 }
 
-function writeArray(cursor: MemberCursor, value: JsonArray, parsed: JsonArray): string {
-  const sameLength = value.length === parsed.length;
+// Of equal length: each element is the one that was there, or was made from it.
+function spliceArray(splice: Splice, start: number, value: JsonArray, parsed: JsonArray): void {
+  let pos = start + 1;
+  let at = 0; // index of the element that begins at `pos`
+  for (let i = nextChange(value, parsed, 0); i < value.length; i = nextChange(value, parsed, i + 1)) {
+    pos = skipElements(splice.text, pos, splice.end, i - at);
+    at = i;
+    spliceValue(splice, skipSpace(splice.text, pos), value[i] as JsonValue, parsed[i] as JsonValue);
+  }
+}
+
+function nextChange(value: JsonArray, parsed: JsonArray, from: number): number {
+  let i = from;
+  while (i < value.length && value[i] === parsed[i]) i++;
+  return i;
+}
+
+/** Looking for moved elements stays linear in the array: past this many looks per element the rest is written anew. */
+const PROBES_PER_ELEMENT = 8;
+
+/** Text of an array that lost or gained elements: each is looked for behind the one found last. */
+function moveElements(text: string, start: number, end: number, value: JsonArray, parsed: JsonArray): string {
+  const cursor = openContainer(text, start, end);
   let probes = PROBES_PER_ELEMENT * parsed.length;
   let out = "[";
   let at = -1; // index in `parsed` of the element under the cursor
   for (let i = 0; i < value.length; i++) {
     const element = value[i] as JsonValue;
-    let source = i;
-    if (!sameLength) {
-      // Elements went or came: find this one behind the last one found.
-      source = at + 1;
-      while (source < parsed.length && parsed[source] !== element && probes-- > 0) source++;
-      if (parsed[source] !== element) source = -1;
-    }
+    let source = at + 1;
+    while (source < parsed.length && parsed[source] !== element && probes-- > 0) source++;
     if (i > 0) out += ",";
-    if (source === -1) {
+    if (parsed[source] !== element) {
       out += stringify(element);
       continue;
     }
     while (at < source && nextMember(cursor)) at++;
-    out += cursor.text.slice(cursor.from, cursor.valueStart);
-    out += writeChanged(cursor.text, cursor.valueStart, cursor.valueEnd, element, parsed[source] as JsonValue);
-    out += cursor.text.slice(cursor.valueEnd, cursor.to);
+    out += text.slice(cursor.from, cursor.to);
   }
   return `${out}]`;
 }
