@@ -2,6 +2,7 @@
 
 /** True when the media type of a content-type header is one of `types`; `application/*+json` matches by suffix. */
 export function acceptsMedia(types: readonly string[], contentType: string): boolean {
+  if (types.includes(contentType)) return true; // the usual spelling
   const media = (contentType.split(";")[0] as string).trim().toLowerCase();
   for (const type of types) {
     if (type === media) return true;
@@ -18,6 +19,7 @@ export function acceptsMedia(types: readonly string[], contentType: string): boo
  * upstream that obeys `charset=utf-7` would read something else than the rules did.
  */
 export function isUtf8Charset(contentType: string): boolean {
+  if (!contentType.includes(";")) return true;
   const parameters = contentType.split(";").slice(1);
   for (const parameter of parameters) {
     const [name, value] = parameter.split("=");

@@ -4,7 +4,7 @@ import type { JsonObject } from "../engine/core/event/json.ts";
 import type { FaultReason } from "../engine/core/outcome.ts";
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
-import { bufferBytes, ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
+import { bufferBytes, ROUTE_MARK } from "../engine/core/routes/needs.ts";
 import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
 import {
   faulted,
@@ -45,10 +45,11 @@ class RoutedTreatment implements Treatment {
 
   // Envoy's own configuration names the route: nothing to match, and no client can forge it.
   private markedRoute(mark: string): LinkedRoute | undefined {
+    const marked = this.runtime.routesByMark.get(mark);
+    if (marked !== undefined) return marked;
+    this.runtime.mismatchedMark(mark);
     const name = mark.slice(0, mark.lastIndexOf("@"));
-    const route = this.runtime.routes.find((known) => known.plan.name === name);
-    if (route === undefined || routeMark(route.plan) !== mark) this.runtime.mismatchedMark(mark);
-    return route;
+    return this.runtime.routes.find((known) => known.plan.name === name);
   }
 
   recvHeaders(

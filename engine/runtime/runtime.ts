@@ -4,6 +4,7 @@ import type { SystemConfig } from "../config/load.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Ports, Tees, TeeTarget } from "../core/ports.ts";
+import { routeMark } from "../core/routes/needs.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
 import { type Deliver, deliverTo, directTees } from "../systems/direct-tees.ts";
@@ -41,6 +42,8 @@ export type RuntimeOptions = {
 
 export type Runtime = {
   routes: LinkedRoute[];
+  /** by what the proxy's configuration calls them (core/routes/needs.ts, routeMark) */
+  routesByMark: ReadonlyMap<string, LinkedRoute>;
   /** by the plan's indexes */
   pipelines: LinkedPipeline[];
   ports: Ports;
@@ -126,8 +129,10 @@ export async function startRuntime(
     log("warn", message);
   };
   const linked = link(plan, ports);
+  const routes = linkRoutes(linked, ports);
   return {
-    routes: linkRoutes(linked, ports),
+    routes,
+    routesByMark: new Map(routes.map((route) => [routeMark(route.plan), route])),
     pipelines: linked.pipelines,
     ports,
     counters,
