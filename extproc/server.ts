@@ -21,6 +21,7 @@ import { type Decision, type Direction, Exchange, newDecision, type Treatment } 
 import { headerValue } from "./exchange/headers.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
 import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
+import { encodeMetadata } from "./messages/codec.ts";
 import { BodyMode, type HeaderSet, immediateAnswer } from "./messages/messages.ts";
 import type { Accept } from "./transport.ts";
 
@@ -195,7 +196,10 @@ class RoutedTreatment implements Treatment {
     this.runtime.observe(route, section.plan.direction, verdict);
     const decision =
       verdict.reply === undefined ? this.goOn(section, verdict, body) : this.reply(verdict, verdict.reply);
-    decision.metadata = { agglo: { route, verdict: verdict.kind, rule: verdict.reply?.rule ?? "" } };
+    decision.metadata =
+      verdict.reply === undefined
+        ? metadataOf(section, route, verdict.kind)
+        : { agglo: { route, verdict: verdict.kind, rule: verdict.reply.rule } };
     return decision;
   }
 
@@ -217,6 +221,19 @@ class RoutedTreatment implements Treatment {
     if (reply.grpcStatus !== -1) decision.reply.grpcStatus = reply.grpcStatus;
     return decision;
   }
+}
+
+/** The metadata of messages that go on: the same every time, so encoded once. */
+const encodedMetadata = new WeakMap<LinkedSection, { [kind in Verdict["kind"]]?: Uint8Array }>();
+
+function metadataOf(section: LinkedSection, route: string, kind: Verdict["kind"]): Uint8Array {
+  let kinds = encodedMetadata.get(section);
+  if (kinds === undefined) {
+    kinds = {};
+    encodedMetadata.set(section, kinds);
+  }
+  kinds[kind] ??= encodeMetadata({ agglo: { route, verdict: kind, rule: "" } });
+  return kinds[kind];
 }
 
 /** Faults of the message itself, whose detail the client may read; the others would tell of the configuration. */

@@ -122,12 +122,7 @@ export async function startRuntime(
     instruments: countingInstruments(counters),
     states: statesOf((name) => opened.get(keyOf({ type: "ExternalKVStore", name }))?.port),
   };
-  const warned = new Set<string>();
-  const warnOnce = (message: string): void => {
-    if (warned.size >= WARNINGS_MAX || warned.has(message)) return;
-    warned.add(message);
-    log("warn", message);
-  };
+  const warnOnce = newWarnOnce(log);
   const linked = link(plan, ports);
   const routes = linkRoutes(linked, ports);
   return {
@@ -173,6 +168,16 @@ function refuseSpawning(plan: Plan): void {
 
 /** A client can provoke no more different warnings than this. */
 const WARNINGS_MAX = 1000;
+
+/** Says each warning once. */
+function newWarnOnce(log: Log): (message: string) => void {
+  const warned = new Set<string>();
+  return (message) => {
+    if (warned.size >= WARNINGS_MAX || warned.has(message)) return;
+    warned.add(message);
+    log("warn", message);
+  };
+}
 
 function keyOf(system: { type: string; name: string }): string {
   return `${system.type} ${system.name}`;

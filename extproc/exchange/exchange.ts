@@ -37,7 +37,7 @@ export type Decision = {
   removeHeaders: string[];
   body: Uint8Array | undefined;
   reply: ImmediateAnswer | undefined;
-  metadata: JsonObject | undefined;
+  metadata: JsonObject | Uint8Array | undefined;
 };
 
 export function newDecision(action: Decision["action"]): Decision {

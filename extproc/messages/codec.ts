@@ -3,7 +3,7 @@ import { putRequest, readResponse, roomForRequest } from "./peer.ts";
 import { Reader } from "./reader.ts";
 import { readRequest } from "./request.ts";
 import { putResponse, sizeOfResponse } from "./response.ts";
-import { parseStruct } from "./struct.ts";
+import { parseStruct, writeStruct } from "./struct.ts";
 
 // ext_proc messages to bytes and back, by hand: a message costs its strings, one view of its body and nothing else.
 // oracle/ does the same by way of protobufjs and the .proto files; codec.test.ts holds the two against each other.
@@ -68,4 +68,9 @@ export function readProcessingResponse(bytes: Uint8Array): ProcessingResponse {
   if (reader.failed) throw new Error("these bytes are no ProcessingResponse");
   if (answer === undefined) throw new Error("an answer without a oneof (facts 14.5: unhandled_message)");
   return answer;
+}
+
+/** Dynamic metadata encoded once, for an answer that is given many times. */
+export function encodeMetadata(metadata: JsonObject): Uint8Array {
+  return writeStruct(metadata);
 }

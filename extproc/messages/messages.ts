@@ -95,8 +95,8 @@ export type ContinueAnswer = {
   clearRouteCache: boolean;
   /** Obeyed in headers answers only, if the filter allows it (facts 10.1). */
   modeOverride: ModeOverride | undefined;
-  /** Top-level key = metadata namespace (facts 15.1). */
-  dynamicMetadata: JsonObject | undefined;
+  /** Top-level key = metadata namespace (facts 15.1). Bytes: the same, encoded before (codec.ts, encodeMetadata). */
+  dynamicMetadata: JsonObject | Uint8Array | undefined;
 };
 
 /** The reply to the client itself, which ends the exchange. Make it with `immediateAnswer`. */
@@ -110,7 +110,7 @@ export type ImmediateAnswer = {
   details: string;
   /** For gRPC clients only (facts 12.4). */
   grpcStatus: number | undefined;
-  dynamicMetadata: JsonObject | undefined;
+  dynamicMetadata: JsonObject | Uint8Array | undefined;
 };
 
 export type ProcessingResponse = ContinueAnswer | ImmediateAnswer;

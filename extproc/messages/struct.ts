@@ -91,7 +91,8 @@ export function writeStruct(object: JsonObject): Buffer {
   return buffer;
 }
 
-export function sizeOfStruct(object: JsonObject): number {
+export function sizeOfStruct(object: JsonObject | Uint8Array): number {
+  if (object instanceof Uint8Array) return object.length;
   let size = 0;
   for (const name of Object.keys(object)) {
     const value = sizeOfValue(object[name] as JsonValue);
@@ -111,7 +112,11 @@ function sizeOfValue(value: JsonValue): number {
 }
 
 /** The content of a Struct before `end`; returns where it begins (writer.ts). */
-export function putStruct(buffer: Buffer, end: number, object: JsonObject): number {
+export function putStruct(buffer: Buffer, end: number, object: JsonObject | Uint8Array): number {
+  if (object instanceof Uint8Array) {
+    buffer.set(object, end - object.length);
+    return end - object.length;
+  }
   const names = Object.keys(object);
   let pos = end;
   for (let i = names.length - 1; i >= 0; i--) {

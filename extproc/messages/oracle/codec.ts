@@ -95,7 +95,7 @@ function writeArm(request: DecodedRequest): WireHeaders & WireBody & WireTrailer
 /** Throws only on an answer that ext_proc cannot express (a body in trailers): a bug of the caller. */
 export function writeProcessingResponse(answer: ProcessingResponse): Buffer {
   const wire: WireResponse = {};
-  if (answer.dynamicMetadata !== undefined) wire.dynamicMetadata = toStruct(answer.dynamicMetadata);
+  if (answer.dynamicMetadata !== undefined) wire.dynamicMetadata = toStruct(answer.dynamicMetadata as JsonObject); // the tests encode none before
   if (answer.kind === IMMEDIATE_RESPONSE) {
     wire.immediateResponse = writeImmediate(answer);
   } else {
