@@ -6,6 +6,7 @@
  *   npm start -- --once    ends after the samples: 0, or 1 when one came out otherwise
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,12 +19,14 @@ const EXAMPLE = fileURLToPath(new URL("../examples/orders/", import.meta.url));
 
 async function main(args: readonly string[]): Promise<number> {
   const once = args.includes("--once");
+  const port = Number(process.env.PORT ?? 10_000);
+  await requireFree(port);
   const folder = await mkdtemp(join(tmpdir(), "agglo-orders-"));
   await mkdir(join(folder, "mirrored"));
   process.chdir(folder); // the example mirrors to "mirrored", which is relative, as in the original
   let stack: Stack | undefined;
   try {
-    stack = await startStack(join(EXAMPLE, "orders.json"), { port: Number(process.env.PORT ?? 10_000) });
+    stack = await startStack(join(EXAMPLE, "orders.json"), { port });
     let wrong = 0;
     for (const sample of await readSamples(join(EXAMPLE, "samples.json"))) {
       const result = await runSample(stack, sample);
@@ -41,6 +44,15 @@ async function main(args: readonly string[]): Promise<number> {
     await stack?.stop();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Envoy would share the port with whoever has it (SO_REUSEPORT), and half of the samples would go elsewhere. */
+function requireFree(port: number): Promise<void> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once("error", () => reject(new Error(`port ${port} is in use or not allowed; set PORT to another`)));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve()));
+  });
 }
 
 function interrupted(): Promise<void> {

@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -30,4 +32,15 @@ test("without Envoy it says in one sentence what is wrong and exits 69", async (
   expect(output.trim().split("\n")).toHaveLength(1);
   expect(output).toContain("/nowhere/envoy");
   expect(code).toBe(69);
+}, 60_000);
+
+test("a port that somebody has is said, and nothing is started on it", async () => {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
+  const { port } = holder.address() as AddressInfo;
+  const { code, output } = await start(["--once"], { PORT: String(port) });
+  holder.close();
+  expect(output).toContain(`port ${port} is in use`);
+  expect(output).not.toContain("came back");
+  expect(code).not.toBe(0);
 }, 60_000);
