@@ -8,13 +8,15 @@ import type { Transport } from "./transport.ts";
 export const TRANSPORTS = ["native", "grpc-js"] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
+/** What the native transport needs of extproc/messages, which extproc/grpc does not know. */
+export const PROCESSOR_CODEC = {
+  readRequest: readProcessingRequest,
+  sizeOf: sizeOfProcessingResponse,
+  writeAt: writeProcessingResponseAt,
+};
+
 /** `onBug` hears exceptions of ours; the call they happened in has failed. */
 export function newTransport(name: TransportName, onBug: (error: unknown) => void): Transport {
   if (name === "grpc-js") return grpcJsTransport({ onBug });
-  const codec = {
-    readRequest: readProcessingRequest,
-    sizeOf: sizeOfProcessingResponse,
-    writeAt: writeProcessingResponseAt,
-  };
-  return nativeTransport({ codec, onBug });
+  return nativeTransport({ codec: PROCESSOR_CODEC, onBug });
 }

@@ -6,9 +6,9 @@ import { connect as connectTls } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { bodyMessage, Caller } from "../../test/e2e/transport/callers.ts";
-import { PROCESSOR_CODEC } from "../../test/e2e/transport/codec.ts";
 import { EXTERNAL_PROCESSOR, type Listening } from "../transport.ts";
 import { describeTransport, echo, echoBodies, recorder, starter } from "../transport-contract.ts";
+import { PROCESSOR_CODEC } from "../transports.ts";
 import { type NativeOptions, nativeTransport } from "./native.ts";
 import { Status } from "./status.ts";
 

@@ -11,7 +11,7 @@ import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
 import { transportUnderTest } from "../../../tools/start/stack.ts";
 import { startUpstream, type Upstream } from "../../../tools/start/upstream.ts";
-import { newClient } from "./client.ts";
+import { failuresOfMarking, MARKING } from "./flood.ts";
 
 /**
  * Envoy ends every ext_proc stream with RST_STREAM, which Node takes for an attack after a thousand of them and closes
@@ -20,12 +20,6 @@ import { newClient } from "./client.ts";
 const BINGE = fileURLToPath(new URL("../../../cli/binge.ts", import.meta.url));
 const REQUESTS = 20_000;
 const CONNECTIONS = 16;
-
-const config = {
-  pipelines: [{ name: "mark", processes: [{ name: "annotate" }] }],
-  processDefinitions: [{ annotator: { name: "annotate", annotations: [{ fieldKey: "seen", value: "yes" }] } }],
-  http: { version: 1, routes: [{ name: "all", request: { pipelines: ["mark"] } }] },
-};
 
 describe.each([
   ["Envoy's default stream close", false],
@@ -39,7 +33,7 @@ describe.each([
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "agglo-resets-"));
     const file = join(folder, "config.json");
-    await writeFile(file, JSON.stringify(config));
+    await writeFile(file, JSON.stringify(MARKING));
     const listen = `unix:${join(folder, "agglo.sock")}`;
     // A process of its own, as in life: client and server do not share an event loop.
     server = spawn(
@@ -51,7 +45,7 @@ describe.each([
     );
     await said(server, "ext_proc on");
     upstream = await startUpstream();
-    const { plan } = loadConfig(JSON.stringify(config), { file, regexps: re2Regexps(), systemForm: findSystem });
+    const { plan } = loadConfig(JSON.stringify(MARKING), { file, regexps: re2Regexps(), systemForm: findSystem });
     const options = { listen, upstream: upstream.address, port: 0, adminPort: 0, gracefulClose };
     envoy = await startEnvoy(envoyBootstrap(plan?.routes ?? [], options));
   }, 60_000);
@@ -64,21 +58,7 @@ describe.each([
   });
 
   test(`${REQUESTS} requests at full speed, none fails and each is treated`, async () => {
-    const client = newClient(envoy.port, CONNECTIONS);
-    const failures: string[] = [];
-    let next = 0;
-    const worker = async () => {
-      while (next < REQUESTS) {
-        const id = next++;
-        const { status, body } = await client.ask({ body: `{"id":${id}}` });
-        const answer = body.toString();
-        if (status !== 200 || !answer.includes(`"body":{"id":${id},"seen":"yes"}`))
-          failures.push(`${status} ${answer}`);
-      }
-    };
-    await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-    client.close();
-    expect(failures).toEqual([]);
+    expect(await failuresOfMarking(envoy.port, REQUESTS, CONNECTIONS)).toEqual([]);
     const stats = await (await fetch(`http://${envoy.admin}/stats?filter=agglo_ext_proc.upstream_cx_total`)).text();
     expect(stats).toMatch(/upstream_cx_total: [12]\n/); // the traffic's connection, and the health check's
   }, 120_000);

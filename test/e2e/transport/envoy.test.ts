@@ -11,18 +11,13 @@ import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
 import { startUpstream, type Upstream } from "../../../tools/start/upstream.ts";
 import { newClient } from "../envoy/client.ts";
+import { failuresOfMarking, MARKING } from "../envoy/flood.ts";
 
 // The native transport behind a real Envoy: one connection carries everything, however Envoy ends its streams.
 
 const SERVER = fileURLToPath(new URL("server.ts", import.meta.url));
 const REQUESTS = 20_000;
 const CLIENTS = 16;
-
-const config = {
-  pipelines: [{ name: "mark", processes: [{ name: "annotate" }] }],
-  processDefinitions: [{ annotator: { name: "annotate", annotations: [{ fieldKey: "seen", value: "yes" }] } }],
-  http: { version: 1, routes: [{ name: "all", request: { pipelines: ["mark"] } }] },
-};
 
 describe.each([
   ["Envoy's default stream close, over TCP", false, "tcp"],
@@ -36,12 +31,12 @@ describe.each([
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "agglo-native-"));
     const file = join(folder, "config.json");
-    await writeFile(file, JSON.stringify(config));
+    await writeFile(file, JSON.stringify(MARKING));
     const address = family === "tcp" ? "127.0.0.1:0" : `unix:${join(folder, "s")}`;
     server = spawn(process.execPath, [SERVER, file, address], { stdio: ["ignore", "pipe", "inherit"] });
     const listen = await listening(server);
     upstream = await startUpstream();
-    const { plan } = loadConfig(JSON.stringify(config), { file, regexps: re2Regexps(), systemForm: findSystem });
+    const { plan } = loadConfig(JSON.stringify(MARKING), { file, regexps: re2Regexps(), systemForm: findSystem });
     const options = { listen, upstream: upstream.address, port: 0, adminPort: 0, gracefulClose };
     envoy = await startEnvoy(envoyBootstrap(plan?.routes ?? [], options));
   }, 60_000);
@@ -59,22 +54,7 @@ describe.each([
   };
 
   test(`${REQUESTS} requests at full speed on one connection, none fails and each is treated`, async () => {
-    const client = newClient(envoy.port, CLIENTS);
-    const failures: string[] = [];
-    let next = 0;
-    const worker = async () => {
-      while (next < REQUESTS) {
-        const id = next++;
-        const { status, body } = await client.ask({ body: `{"id":${id}}` });
-        const answer = body.toString();
-        if (status !== 200 || !answer.includes(`"body":{"id":${id},"seen":"yes"}`)) {
-          failures.push(`${status} ${answer}`);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: CLIENTS }, worker));
-    client.close();
-    expect(failures).toEqual([]);
+    expect(await failuresOfMarking(envoy.port, REQUESTS, CLIENTS)).toEqual([]);
     expect(await connections()).toMatch(/upstream_cx_total: [12]$/); // the traffic's, and the health check's
   }, 120_000);
 

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { nativeTransport } from "../../../extproc/grpc/native.ts";
 import { continueAnswer, Kind } from "../../../extproc/messages/messages.ts";
 import { type Accept, EXTERNAL_PROCESSOR, type Listening } from "../../../extproc/transport.ts";
+import { PROCESSOR_CODEC } from "../../../extproc/transports.ts";
 import { type GoProgram, goProgramPath, whyNoGoPrograms } from "../../../tools/go-programs.ts";
 import { runProgram } from "../../../tools/run-program.ts";
-import { PROCESSOR_CODEC } from "./codec.ts";
 
 // Programs that were not written by us: h2spec knows RFC 9113 and RFC 7541, grpcurl and grpc-health-probe are grpc-go.
 

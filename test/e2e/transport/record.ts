@@ -15,10 +15,10 @@ import { findSystem } from "../../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { nativeTransport } from "../../../extproc/grpc/native.ts";
 import { acceptExchanges } from "../../../extproc/server.ts";
+import { PROCESSOR_CODEC } from "../../../extproc/transports.ts";
 import { startEnvoy } from "../../../tools/run-envoy.ts";
 import { startUpstream } from "../../../tools/start/upstream.ts";
 import { type Client, newClient } from "../envoy/client.ts";
-import { PROCESSOR_CODEC } from "./codec.ts";
 
 const FIXTURES = fileURLToPath(new URL("../../fixtures/http2/", import.meta.url));
 

@@ -6,7 +6,7 @@ import { startRuntime } from "../../../engine/runtime/runtime.ts";
 import { findSystem } from "../../../engine/systems/registry.ts";
 import { nativeTransport } from "../../../extproc/grpc/native.ts";
 import { acceptExchanges } from "../../../extproc/server.ts";
-import { PROCESSOR_CODEC } from "./codec.ts";
+import { PROCESSOR_CODEC } from "../../../extproc/transports.ts";
 
 const [file = "", address = ""] = process.argv.slice(2);
 const loaded = loadConfig(readFileSync(file, "utf8"), { file, regexps: re2Regexps(), systemForm: findSystem });
