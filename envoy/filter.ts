@@ -40,7 +40,7 @@ export function extProcFilter(routes: readonly RoutePlan[]): string {
         allow_mode_override: true
         # What a rule may not write (host, :method, x-envoy-*) is skipped and counted; binge lint reports it beforehand.
         mutation_rules: { disallow_is_error: false }
-        # Namespace "agglo" of the dynamic metadata: route, verdict, rule, for access logs and later filters.
+        # Namespace "agglo" of the dynamic metadata: verdict, rule of a refusal, for access logs and later filters.
         metadata_options:
           receiving_namespaces: { untyped: [agglo] }
   `;
