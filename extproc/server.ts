@@ -1,11 +1,8 @@
-/** exchange x routes x runtime: finds the route of an exchange, and makes of its sections' verdicts the decisions. */
-
+/** exchange x routes x runtime: finds the route of an exchange, and has its sections treat the messages. */
 import type { JsonObject } from "../engine/core/event/json.ts";
 import type { FaultReason } from "../engine/core/outcome.ts";
-import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
 import { bufferBytes, ROUTE_MARK } from "../engine/core/routes/needs.ts";
-import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
 import {
   faulted,
   type LinkedRoute,
@@ -17,12 +14,14 @@ import {
 } from "../engine/core/routes/section.ts";
 import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
-import { type Decision, type Direction, Exchange, newDecision, type Treatment } from "./exchange/exchange.ts";
+import { admit, type Reading, tooLarge, unknownCoding } from "./admission.ts";
+import { decisionOf } from "./decisions.ts";
+import { Exchange } from "./exchange/exchange.ts";
 import { headerValue } from "./exchange/headers.ts";
+import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./exchange/treatment.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
-import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
-import { encodeMetadata } from "./messages/codec.ts";
-import { BodyMode, type HeaderSet, immediateAnswer } from "./messages/messages.ts";
+import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
+import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
 /** Accepts ext_proc calls for a runtime. */
@@ -32,14 +31,24 @@ export function acceptExchanges(runtime: Runtime): Accept {
 
 const PASS = newDecision("pass");
 
+/** What is known of one direction while its message is treated. */
+type Message = {
+  headers: readonly string[] | undefined;
+  reading: Reading | undefined;
+  pieces: PieceReader | undefined;
+  /** collected until now */
+  bytes: number;
+};
+
 class RoutedTreatment implements Treatment {
   private readonly runtime: Runtime;
   /** undefined: not known yet, or none */
   private route: LinkedRoute | undefined;
   /** Envoy's configuration has named the route, so Envoy knows it */
   private named = false;
-  private request: RequestFacts | undefined;
-  private responseHeaders: readonly string[] | undefined;
+  private facts: RequestFacts | undefined;
+  private readonly request: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
+  private readonly response: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
 
   constructor(runtime: Runtime, mark: string | undefined) {
     this.runtime = runtime;
@@ -56,39 +65,134 @@ class RoutedTreatment implements Treatment {
     return this.runtime.routes.find((known) => known.plan.name === name);
   }
 
-  recvHeaders(
-    direction: Direction,
-    headers: readonly string[],
-    endOfStream: boolean,
-    bodyMode: number,
-  ): Decision | Promise<Decision> {
-    if (direction === "request") {
-      this.request = readRequestFacts(headers);
-      this.route ??= this.matchedRoute(headers);
-    } else {
-      this.responseHeaders = headers;
-    }
-    const section = this.section(direction);
-    if (section === undefined) return this.unbound(direction);
-    const verdict = this.beforeBody(section, headers, endOfStream, bodyMode);
-    if (verdict === undefined) return withoutCoding(newDecision("readBody"), this.route, direction);
-    const decide = (settled: Verdict) => withoutCoding(this.decide(section, settled, undefined), this.route, direction);
-    return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+  private matchedRoute(facts: RequestFacts): LinkedRoute | undefined {
+    const index = matchRoute(this.runtime.routes, {
+      method: facts.method,
+      path: facts.path,
+      host: facts.host,
+      header: (name) => headerValue(facts.headers, name),
+    });
+    return this.runtime.routes[index];
   }
 
-  recvBody(direction: Direction, body: Uint8Array): Decision | Promise<Decision> {
-    const section = this.section(direction);
-    if (section === undefined) return PASS;
-    const headers = direction === "request" ? this.request?.headers : this.responseHeaders;
-    if (headers === undefined) {
-      return this.decide(section, faulted(section, "error", "the proxy sends the body without its headers"), undefined);
+  private section(direction: Direction): LinkedSection | undefined {
+    return direction === "request" ? this.route?.request : this.route?.response;
+  }
+
+  expects(direction: Direction): boolean {
+    return (this.section(direction)?.pipelines.length ?? 0) > 0;
+  }
+
+  // --- headers ----------------------------------------------------------------------------------------------------------
+
+  recvHeaders(
+    direction: Direction,
+    headers: readonly string[] | undefined,
+    endOfStream: boolean,
+    delivery: Delivery,
+  ): Decision | Promise<Decision> {
+    if (headers === undefined) return this.headless(direction);
+    this[direction].headers = headers;
+    if (direction === "request") {
+      this.facts = readRequestFacts(headers);
+      this.route ??= this.matchedRoute(this.facts);
     }
+    const section = this.section(direction);
+    if (section === undefined || this.isTunnel(direction, headers)) return this.unbound(direction);
+    const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
+    if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
+    if (typeof verdict !== "string") return this.plain(section, verdict);
+    return verdict === "missing" ? this.missing(section) : this.read(section, verdict);
+  }
+
+  private isTunnel(direction: Direction, headers: readonly string[]): boolean {
+    if (direction === "response") return opensTunnel(this.facts, headers);
+    return this.facts !== undefined && asksForTunnel(this.facts);
+  }
+
+  // A message that no section treats; a request still prepares the response that one will.
+  private unbound(direction: Direction): Decision {
+    if (this.route === undefined || direction === "response") return PASS;
+    return this.prepared(direction, newDecision("pass"));
+  }
+
+  /** A verdict on a message whose body is not read. */
+  private plain(section: LinkedSection, verdict: Verdict): Decision {
+    const { direction, changesBody } = section.plan;
+    const decision = this.prepared(direction, this.decide(section, verdict, undefined));
+    // What a HEAD tells of the body is true of the one that the upstream has, not of the one a GET would bring.
+    if (direction === "response" && changesBody && this.facts?.method === "HEAD") {
+      decision.removeHeaders = decision.removeHeaders.concat(OF_ANOTHER_BODY);
+    }
+    return decision;
+  }
+
+  private read(section: LinkedSection, reading: Reading): Decision {
+    const { direction, guards } = section.plan;
+    const message = this[direction];
+    message.reading = reading;
+    const decision = newDecision("read");
+    decision.holds = guards;
+    decision.pieces = reading === "events";
+    if (reading === "events") {
+      const type = headerValue(message.headers ?? [], "content-type") ?? "";
+      message.pieces = newPieceReader(section, type, this.http(section));
+      if (guards) this.writeHeaders(section, decision);
+    }
+    return this.prepared(direction, decision);
+  }
+
+  // Headers leave before the first event is in: what they are to be is known, or it is not there (lint says so).
+  private writeHeaders(section: LinkedSection, decision: Decision): void {
+    const early = decisionOf(section, passed(section), undefined, this.told());
+    decision.setHeaders = early.setHeaders;
+    decision.removeHeaders = early.removeHeaders;
+  }
+
+  private missing(section: LinkedSection): Decision {
+    const { direction } = section.plan;
+    this.runtime.missingMode(this.route?.plan.name ?? "", direction);
+    return this.plain(section, faulted(section, "error", "the proxy does not send the body so that it can be treated"));
+  }
+
+  private headless(direction: Direction): Decision {
+    const section = this.section(direction);
+    if (section === undefined || section.pipelines.length === 0) return PASS;
+    return this.plain(section, faulted(section, "error", "the proxy sends the body without its headers"));
+  }
+
+  // Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
+  private prepared(direction: Direction, decision: Decision): Decision {
+    if (direction === "response" || !this.expects("response")) return decision;
+    decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);
+    return decision;
+  }
+
+  // --- body -------------------------------------------------------------------------------------------------------------
+
+  recvMore(direction: Direction, bytes: number): Decision | undefined {
+    const section = this.section(direction);
+    const message = this[direction];
+    message.bytes += bytes;
+    if (section === undefined || message.bytes <= section.plan.limits.bodyBytes) return undefined;
+    return this.decide(section, tooLarge(section), undefined);
+  }
+
+  recvBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision> {
+    const section = this.section(direction);
+    const { headers, reading } = this[direction];
+    if (section === undefined || headers === undefined) return PASS; // nobody asked for it
+    if (reading === "grpc") return this.decide(section, grpcVerdict(section, body), undefined);
     if (body.length === 0) {
       const verdict = this.withoutBody(section);
       const decide = (settled: Verdict) => this.decide(section, settled, undefined);
       return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
     }
     if (body.length > section.plan.limits.bodyBytes) return this.decide(section, tooLarge(section), undefined);
+    if (!complete) {
+      const detail = "the proxy holds only the beginning of the body";
+      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
+    }
     const coding = codingOf(headerValue(headers, "content-encoding"));
     if (coding === undefined) return this.decide(section, unknownCoding(section), undefined);
     if (coding === "identity") return this.recvContent(section, headers, body, coding);
@@ -105,19 +209,16 @@ class RoutedTreatment implements Treatment {
     coding: Coding | "identity",
   ): Decision | Promise<Decision> {
     const { decodedBytes } = section.plan.limits;
-    if (content === "unparsable") {
-      return this.decide(section, faulted(section, "unparsable", `the body is not valid ${coding}`), undefined);
-    }
+    if (content === "unparsable") return this.fault(section, "unparsable", `the body is not valid ${coding}`);
     if (content === "tooLarge" || content.length > decodedBytes) {
-      const detail = `the body's content is larger than ${decodedBytes} bytes`;
-      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
+      return this.fault(section, "tooLarge", `the body's content is larger than ${decodedBytes} bytes`);
     }
     const text = this.runtime.decodeUtf8(content);
-    if (text === undefined) return this.decide(section, faulted(section, "unparsable", "not valid UTF-8"), undefined);
+    if (text === undefined) return this.fault(section, "unparsable", "not valid UTF-8");
     const contentType = headerValue(headers, "content-type") ?? "";
     const verdict = treat(section, text, this.http(section), contentType);
-    if (verdict instanceof Promise) return verdict.then((settled) => this.encoded(section, settled, coding));
-    return this.encoded(section, verdict, coding);
+    if (!(verdict instanceof Promise)) return this.encoded(section, verdict, coding);
+    return inTime(section, verdict).then((settled) => this.encoded(section, settled, coding));
   }
 
   private encoded(section: LinkedSection, verdict: Verdict, coding: Coding | "identity"): Decision | Promise<Decision> {
@@ -128,147 +229,79 @@ class RoutedTreatment implements Treatment {
     return body.then((settled) => this.decide(section, verdict, settled));
   }
 
-  private http(section: LinkedSection): JsonObject | undefined {
-    if (!section.plan.readsHttp) return undefined;
-    return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.request, this.responseHeaders);
+  recvPiece(direction: Direction, piece: Uint8Array, last: boolean): Decision | Promise<Decision> {
+    const section = this.section(direction);
+    const reader = this[direction].pieces;
+    if (section === undefined || reader === undefined) return PASS; // nobody asked for it
+    const bytes = readPiece(reader, piece, last, this.runtime);
+    if (!(bytes instanceof Promise)) return this.pieceRead(section, reader, bytes, last);
+    return bytes.then((settled) => this.pieceRead(section, reader, settled, last));
   }
 
-  closed(): void {}
-
-  private matchedRoute(headers: readonly string[]): LinkedRoute | undefined {
-    const facts = this.request as RequestFacts; // recvHeaders has just read it
-    const index = matchRoute(this.runtime.routes, {
-      method: facts.method,
-      path: facts.path,
-      host: facts.host,
-      header: (name) => headerValue(headers, name),
-    });
-    return this.runtime.routes[index];
+  private pieceRead(section: LinkedSection, reader: PieceReader, bytes: Uint8Array, last: boolean): Decision {
+    const verdict = verdictOf(reader);
+    if (last || verdict.reply !== undefined) return this.decide(section, verdict, bytes);
+    const decision = newDecision("replace");
+    decision.body = bytes;
+    return decision;
   }
 
-  private section(direction: Direction): LinkedSection | undefined {
-    return direction === "request" ? this.route?.request : this.route?.response;
-  }
-
-  // A message that no section treats; a request still prepares the response that one will.
-  private unbound(direction: Direction): Decision {
-    if (this.route === undefined || direction === "response") return PASS;
-    return withoutCoding(newDecision("pass"), this.route, direction);
-  }
-
-  /** The verdict that the headers alone allow; undefined: the body is needed. */
-  private beforeBody(
-    section: LinkedSection,
-    headers: readonly string[],
-    endOfStream: boolean,
-    bodyMode: number,
-  ): Verdict | Promise<Verdict> | undefined {
-    const plan = section.plan;
-    if (plan.direction === "response" && !matchesStatus(plan.statuses, headers)) return passed(section);
-    if (section.pipelines.length === 0) return passed(section);
-    if (endOfStream) return this.withoutBody(section);
-    if (headerValue(headers, ":status") === "206" && plan.guards) {
-      return faulted(section, "unparsable", "a part of a body cannot be treated");
-    }
-    const type = headerValue(headers, "content-type");
-    if (type === undefined || !acceptsMedia(plan.contentTypes, type) || !isUtf8Charset(type)) {
-      return faulted(section, "contentType", "the content type is none of the section's");
-    }
-    // Said once more with the body: here it saves reading it.
-    if (codingOf(headerValue(headers, "content-encoding")) === undefined) return unknownCoding(section);
-    if (Number(headerValue(headers, "content-length") ?? 0) > plan.limits.bodyBytes) {
-      return tooLarge(section);
-    }
-    if (bodyMode === BodyMode.BUFFERED) return undefined;
-    this.runtime.missingMode(this.route?.plan.name ?? "", plan.direction);
-    return faulted(section, "error", "the proxy does not send the body");
-  }
+  // --- verdicts ---------------------------------------------------------------------------------------------------------
 
   private withoutBody(section: LinkedSection): Verdict | Promise<Verdict> {
-    return section.plan.bodyless ? treatBodyless(section, this.http(section)) : passed(section);
+    if (!section.plan.bodyless) return passed(section);
+    const verdict = treatBodyless(section, this.http(section));
+    return verdict instanceof Promise ? inTime(section, verdict) : verdict;
+  }
+
+  private fault(section: LinkedSection, reason: FaultReason, detail: string): Decision {
+    return this.decide(section, faulted(section, reason, detail), undefined);
   }
 
   /** `body`: the bytes of the verdict's text, coded as the message says. */
   private decide(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const bytesMax = bufferBytes(section.plan.limits.bodyBytes);
     if (body !== undefined && body.length > bytesMax) {
-      const detail = `the body would become larger than ${bytesMax} bytes`;
-      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
+      return this.fault(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`);
     }
-    const route = this.route?.plan.name ?? "";
-    this.runtime.observe(route, section.plan.direction, verdict);
-    const decision =
-      verdict.reply === undefined ? this.goOn(section, verdict, body) : this.reply(verdict, verdict.reply);
-    decision.metadata =
-      verdict.reply === undefined
-        ? metadataOf(section, this.named ? "" : route, verdict.kind)
-        : { agglo: { route, verdict: verdict.kind, rule: verdict.reply.rule } };
-    return decision;
+    const told = this.told();
+    this.runtime.observe(told.route, section.plan.direction, verdict);
+    return decisionOf(section, verdict, body, told);
   }
 
-  private goOn(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
-    const decision = newDecision(body === undefined ? "pass" : "replace");
-    decision.body = body;
-    for (const header of verdict.setHeaders) decision.setHeaders.push(headerSet(header));
-    // A fault that passes leaves the message as it came, headers too.
-    if (verdict.kind !== "faulted") decision.removeHeaders = section.plan.removeHeaders;
-    return decision;
+  private told() {
+    return { route: this.route?.plan.name ?? "", named: this.named };
   }
 
-  private reply(verdict: Verdict, reply: Reply): Decision {
-    const headers: HeaderSet[] = [{ name: "content-type", value: reply.contentType, append: false }];
-    for (const header of reply.headers) headers.push(headerSet(header));
-    const body = this.runtime.encodeUtf8(replyBody(reply, TOLD.includes(verdict.reason) ? verdict.detail : ""));
-    const decision = newDecision("reply");
-    decision.reply = immediateAnswer(reply.status, headers, body, `agglo_${verdict.kind}{${reply.rule}}`);
-    if (reply.grpcStatus !== -1) decision.reply.grpcStatus = reply.grpcStatus;
-    return decision;
+  private http(section: LinkedSection): JsonObject | undefined {
+    if (!section.plan.readsHttp) return undefined;
+    return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
   }
-}
 
-/**
- * The metadata of messages that go on: the same every time, so encoded once. Reading it costs Envoy 4 % of its time per
- * request (bench:transport), and each field a part of that: the route is left out where Envoy knows it (`%ROUTE_NAME%`),
- * the rule where there is none.
- */
-function metadataOf(section: LinkedSection, route: string, kind: Verdict["kind"]): Uint8Array {
-  let encoded = encodedMetadata.get(section);
-  if (encoded === undefined) {
-    encoded = { named: {}, matched: {} };
-    encodedMetadata.set(section, encoded);
+  replyCut(): void {
+    this.runtime.counters.add("cutReplies", this.route?.plan.name ?? "", 1);
   }
-  const kinds = route === "" ? encoded.named : encoded.matched;
-  kinds[kind] ??= encodeMetadata({ agglo: route === "" ? { verdict: kind } : { route, verdict: kind } });
-  return kinds[kind];
+
+  closed(): void {}
 }
 
-type ByKind = { [kind in Verdict["kind"]]?: Uint8Array };
-const encodedMetadata = new WeakMap<LinkedSection, { named: ByKind; matched: ByKind }>();
+/** Of the response to a HEAD: what describes the bytes of a body. */
+const OF_ANOTHER_BODY = ["content-length", "etag", "last-modified", "content-md5", "digest", "repr-digest"];
 
-/** Faults of the message itself, whose detail the client may read; the others would tell of the configuration. */
-const TOLD: readonly FaultReason[] = ["contentType", "unparsable", "ambiguous", "tooLarge"];
-
-function tooLarge(section: LinkedSection): Verdict {
-  return faulted(section, "tooLarge", `the body is larger than ${section.plan.limits.bodyBytes} bytes`);
+function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
+  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }
 
-function unknownCoding(section: LinkedSection): Verdict {
-  return faulted(section, "unparsable", "the content coding is none of gzip, deflate, br and zstd, or several");
-}
+/** How long after the section's deadline, which acts between steps, one that does not come back is given up. */
+const LATE_MS = 50;
 
-// Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
-function withoutCoding(decision: Decision, route: LinkedRoute | undefined, direction: Direction): Decision {
-  if (direction === "response" || (route?.response?.pipelines.length ?? 0) === 0) return decision;
-  decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);
-  return decision;
-}
-
-// Header values leave as UTF-8 bytes, one latin1 character per byte.
-function headerSet(header: HeaderValue): HeaderSet {
-  return { name: header.name, value: Buffer.from(header.value, "utf8").toString("latin1"), append: false };
-}
-
-function matchesStatus(statuses: readonly string[], headers: readonly string[]): boolean {
-  const status = headerValue(headers, ":status") ?? "";
-  return statuses.length === 0 || statuses.some((wanted) => wanted === status || wanted === `${status.charAt(0)}xx`);
+/** The verdict, or the fault `timeout` when a step does not come back: nothing it waits for can hang a message. */
+function inTime(section: LinkedSection, verdict: Promise<Verdict>): Promise<Verdict> {
+  const limitMs = section.plan.limits.deadlineMs;
+  if (limitMs === 0) return verdict;
+  return new Promise((resolve, reject) => {
+    const late = () => resolve(faulted(section, "timeout", `no answer within ${limitMs + LATE_MS} ms`));
+    const timer = setTimeout(late, limitMs + LATE_MS);
+    verdict.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

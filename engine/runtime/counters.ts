@@ -18,6 +18,7 @@ const LABEL_NAMES: { readonly [counter: string]: readonly string[] } = {
   messages: ["route", "direction", "verdict"],
   faults: ["route", "direction", "reason"],
   missingModes: ["route", "direction"],
+  cutReplies: ["route"],
   mismatchedMarks: ["mark"],
   redacted: ["rule"],
   droppedEvents: ["process"],

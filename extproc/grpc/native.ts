@@ -122,6 +122,11 @@ class ProcessCall implements Call, MessageHandler {
     this.grpc.fail(code, message);
   }
 
+  failBug(error: unknown): void {
+    this.onBug(error);
+    this.fail(Status.INTERNAL, "agglo: internal error, see its log");
+  }
+
   recv(bytes: Buffer): void {
     try {
       const message = this.codec.readRequest(bytes);
@@ -146,11 +151,6 @@ class ProcessCall implements Call, MessageHandler {
     } catch (error) {
       this.onBug(error);
     }
-  }
-
-  private failBug(error: unknown): void {
-    this.onBug(error);
-    this.fail(Status.INTERNAL, "agglo: internal error, see its log");
   }
 }
 

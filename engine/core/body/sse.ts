@@ -7,9 +7,9 @@
  * nothing that a rule could miss: empty data, and the `[DONE]` with which streams of language models end. A block that
  * the text breaks off is read as if it were ended: browsers drop it, other readers do not.
  */
-import { addText, type Body, type Format, NO_REST, newBody, type Place } from "./body.ts";
+import { addText, type Body, type Format, NO_REST, newBody, type PieceScan, type Place } from "./body.ts";
 
-export const sse: Format = { stream: true, read: readSse, completeEnd };
+export const sse: Format = { stream: true, read: readSse, eventEnd };
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -86,16 +86,40 @@ function nextLine(text: string, end: number): number {
   return Math.min(end + (pair ? 2 : 1), text.length);
 }
 
-function completeEnd(text: string): number {
-  let complete = 0;
-  let pos = text.charCodeAt(0) === BOM ? 1 : 0;
-  while (pos < text.length) {
-    const end = lineEnd(text, pos);
-    const next = nextLine(text, end);
-    // A CR at the very end may be the first half of CR LF.
-    const halfEnd = next === text.length && text.charCodeAt(next - 1) === CR;
-    if (end === pos && !halfEnd) complete = next;
-    pos = next;
+/** Where a piece of a stream ends, between two characters. */
+const At = {
+  beginning: 0,
+  lineStart: 1,
+  inLine: 2,
+  /** behind the CR of a line that held something; an LF may belong to it */
+  afterCr: 3,
+  /** behind the CR of an empty line, which ends an event; an LF may belong to it */
+  afterEmptyCr: 4,
+} as const;
+
+function eventEnd(piece: string, from: number, scan: PieceScan): number {
+  let state = scan.state;
+  let end = -1;
+  let pos = from;
+  while (pos < piece.length && end === -1) {
+    const code = piece.charCodeAt(pos);
+    if (state === At.afterEmptyCr) {
+      end = code === LF ? pos + 1 : pos;
+      state = At.lineStart;
+    } else if (state === At.afterCr && code === LF) {
+      state = At.lineStart;
+    } else if (code === LF || code === CR) {
+      const empty = state !== At.inLine;
+      if (code === CR) state = empty ? At.afterEmptyCr : At.afterCr;
+      else {
+        state = At.lineStart;
+        if (empty) end = pos + 1;
+      }
+    } else if (code !== BOM || state !== At.beginning) {
+      state = At.inLine;
+    }
+    pos++;
   }
-  return complete;
+  scan.state = state;
+  return end;
 }

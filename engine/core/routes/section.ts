@@ -61,7 +61,8 @@ export type Verdict = {
   detail: string;
 };
 
-function newVerdict(kind: Verdict["kind"]): Verdict {
+/** A verdict with nothing in it yet. */
+export function newVerdict(kind: Verdict["kind"]): Verdict {
   return {
     kind,
     text: undefined,

@@ -1,0 +1,69 @@
+/** The body of a message that is treated event by event: bytes in as they come, bytes out as soon as they may go on. */
+import { formatOf } from "../engine/core/body/format.ts";
+import type { JsonObject } from "../engine/core/event/json.ts";
+import { type EventStream, newEventStream, pushText, takeText } from "../engine/core/routes/event-stream.ts";
+import { faulted, type LinkedSection, type Verdict } from "../engine/core/routes/section.ts";
+
+export type PieceReader = {
+  stream: EventStream;
+  /** the first bytes of a character whose others have not come */
+  tail: Uint8Array;
+  /** text cannot be read any more and passes */
+  raw: boolean;
+};
+
+export function newPieceReader(section: LinkedSection, contentType: string, http: JsonObject | undefined): PieceReader {
+  const stream = newEventStream(section, formatOf(contentType), contentType, http);
+  return { stream, tail: NO_BYTES, raw: false };
+}
+
+type Utf8 = {
+  decodeUtf8(bytes: Uint8Array): string | undefined;
+  encodeUtf8(text: string): Uint8Array;
+};
+
+/** What may go on now. `reader.stream.verdict` says how it stands; with a reply nothing more goes on. */
+export function readPiece(
+  reader: PieceReader,
+  piece: Uint8Array,
+  last: boolean,
+  utf8: Utf8,
+): Uint8Array | Promise<Uint8Array> {
+  if (reader.raw) return piece;
+  const bytes = reader.tail.length === 0 ? piece : Buffer.concat([reader.tail, piece]);
+  const open = last ? 0 : openBytes(bytes);
+  const text = utf8.decodeUtf8(bytes.subarray(0, bytes.length - open));
+  reader.tail = bytes.subarray(bytes.length - open);
+  if (text === undefined) return readNoText(reader, bytes, utf8);
+  const pushed = pushText(reader.stream, text, piece.length, last);
+  if (pushed instanceof Promise) return pushed.then(() => utf8.encodeUtf8(takeText(reader.stream)));
+  return utf8.encodeUtf8(takeText(reader.stream));
+}
+
+function readNoText(reader: PieceReader, bytes: Uint8Array, utf8: Utf8): Uint8Array {
+  const { stream } = reader;
+  const held = stream.held;
+  stream.held = "";
+  stream.verdict = faulted(stream.section, "unparsable", "not valid UTF-8");
+  reader.raw = true;
+  reader.tail = NO_BYTES;
+  return Buffer.concat([utf8.encodeUtf8(held), bytes]);
+}
+
+/** How many bytes at the end begin a character that they do not finish (RFC 3629): 0 to 3. */
+function openBytes(bytes: Uint8Array): number {
+  for (let i = 1; i <= 3 && i <= bytes.length; i++) {
+    const byte = bytes[bytes.length - i] as number;
+    if ((byte & 0xc0) === 0x80) continue; // in the middle of one
+    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return needed > i ? i : 0;
+  }
+  return 0;
+}
+
+/** How the message ended, once it has. */
+export function verdictOf(reader: PieceReader): Verdict {
+  return reader.stream.verdict;
+}
+
+const NO_BYTES = new Uint8Array(0);
