@@ -2,7 +2,7 @@
 import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { extProcCluster } from "./clusters.ts";
 import { pathSettings } from "./connection-manager.ts";
-import { extProcFilter } from "./filter.ts";
+import { extProcFilters } from "./filter.ts";
 import type { EnvoyOptions } from "./options.ts";
 import { boundRoutes } from "./routes.ts";
 import { runtimeLayers } from "./runtime-layers.ts";
@@ -27,7 +27,7 @@ export function envoyFilterOnly(
 
     # 2. Into the same HttpConnectionManager, before envoy.filters.http.router and after whatever authenticates.
     http_filters:
-      ${extProcFilter(bound)}
+      ${extProcFilters(bound)}
 
     # 3. Into static_resources.
     clusters:

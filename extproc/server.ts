@@ -163,7 +163,8 @@ class RoutedTreatment implements Treatment {
 
   // Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
   private prepared(direction: Direction, decision: Decision): Decision {
-    if (direction === "response" || !this.expects("response")) return decision;
+    const response = this.route?.response;
+    if (direction === "response" || response?.plan.guards !== true || response.pipelines.length === 0) return decision;
     decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);
     return decision;
   }
