@@ -53,7 +53,7 @@ function bodyNeed(section: SectionPlan | undefined): BodyNeed {
 }
 
 /** True when the section takes events that come one by one. */
-export function hasStreamType(section: SectionPlan): boolean {
+function hasStreamType(section: SectionPlan): boolean {
   for (let i = 0; i < section.contentTypes.length; i++)
     if (isStreamType(section.contentTypes[i] as string)) return true;
   return false;
