@@ -42,7 +42,7 @@ export async function lint(args: readonly string[]): Promise<number> {
 /** undefined: the file cannot be read, which is said; the other files still have their turn. */
 function readOrSay(file: string, lenient: boolean): Loaded | undefined {
   try {
-    return readConfiguration(file, lenient);
+    return readConfiguration(file, { lenient });
   } catch (error) {
     if (!(error instanceof Ending)) throw error;
     process.stdout.write(`${error.message}\n`);
