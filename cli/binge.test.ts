@@ -142,7 +142,7 @@ test("extproc serves, tells its health, and drains on SIGTERM", async () => {
 test("a file that binds nothing says so at start", async () => {
   const unbound = file("unbound.json", '{"partitionUuid": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "pipelines": []}');
   const server = start(["extproc", "--config", unbound, "--listen", "127.0.0.1:0"]);
-  expect(await server.said("ext_proc on")).toContain("no traffic is bound");
+  expect(await server.said("ext_proc on")).toContain("no traffic is bound: every pipeline");
   server.child.kill("SIGTERM");
   expect((await server.ended).code).toBe(0);
 }, 30_000);

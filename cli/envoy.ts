@@ -3,20 +3,22 @@ import { parseAddress } from "../envoy/address.ts";
 import { envoyBootstrap } from "../envoy/bootstrap.ts";
 import { envoyFilterOnly } from "../envoy/filter-only.ts";
 import { type Arguments, optionalString, port, readArguments, requiredString } from "./arguments.ts";
+import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";
 import { requireConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 
-export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream ADDR] [--port N] [--admin-port N] [--filter-only]
+export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream ADDR] [--port N] [--admin-port N] [--filter-only] [--request …] [--response …]
   Prints an Envoy bootstrap for the routes of FILE.
   --listen ADDR    where the ext_proc server listens (127.0.0.1:50051 or unix:/path)
   --upstream ADDR  where the traffic goes (127.0.0.1:8080)
   --port N         Envoy's own port (10000)
-  --filter-only    only what to paste into a configuration of your own`;
+  --filter-only    only what to paste into a configuration of your own
+  ${BINDING_HELP}`;
 
 export async function envoy(args: readonly string[]): Promise<number> {
   const parsed = readArguments("envoy", args, OPTIONS, false);
   const file = requiredString("envoy", parsed, "config");
-  const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
+  const configuration = requireConfiguration(file, (text) => process.stderr.write(text), { bind: bindingOf(parsed) });
   const options = {
     listen: address(parsed, "listen", "127.0.0.1:50051"),
     upstream: address(parsed, "upstream", "127.0.0.1:8080"),
@@ -35,6 +37,7 @@ const OPTIONS = {
   port: { type: "string" },
   "admin-port": { type: "string" },
   "filter-only": { type: "boolean" },
+  ...BINDING_OPTIONS,
 } as const;
 
 function address(parsed: Arguments, name: string, fallback: string): string {

@@ -6,15 +6,17 @@ import { acceptExchanges } from "../extproc/server.ts";
 import type { Listening } from "../extproc/transport.ts";
 import { newTransport, TRANSPORTS, type TransportName } from "../extproc/transports.ts";
 import { optionalString, readArguments, requiredString } from "./arguments.ts";
-import { type Configuration, requireConfiguration } from "./configuration.ts";
+import { BINDING_HELP, BINDING_OPTIONS, bindingOf, describeBinding } from "./binding.ts";
+import { requireConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import { startOrEnd } from "./start.ts";
 
-export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--allow-spawn]
+export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--allow-spawn] [--request …] [--response …]
   Serves Envoy's ext_proc protocol with the routes of FILE.
   --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path
   --admin ADDR     /livez, /readyz and /metrics (127.0.0.1:9464)
   --transport NAME native (our own HTTP/2, the default) or grpc-js
+  ${BINDING_HELP}
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGTERM drains: health checks hear NOT_SERVING, open exchanges end, mirrored events are sent.`;
 
@@ -24,6 +26,7 @@ const OPTIONS = {
   admin: { type: "string" },
   transport: { type: "string" },
   "allow-spawn": { type: "boolean" },
+  ...BINDING_OPTIONS,
 } as const;
 
 export async function extproc(args: readonly string[]): Promise<number> {
@@ -31,14 +34,14 @@ export async function extproc(args: readonly string[]): Promise<number> {
   const file = requiredString("extproc", parsed, "config");
   const address = requiredString("extproc", parsed, "listen");
   const transport = newTransport(transportName(optionalString(parsed, "transport") ?? "native"), onBug);
-  const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
+  const configuration = requireConfiguration(file, (text) => process.stderr.write(text), { bind: bindingOf(parsed) });
   const runtime = await startOrEnd(configuration, { log, allowSpawn: parsed.values["allow-spawn"] === true });
   const listening = await open(() => transport.listen(address, acceptExchanges(runtime)), runtime);
   const adminAddress = optionalString(parsed, "admin");
   const admin =
     adminAddress === undefined ? undefined : await open(() => startAdmin(adminAddress, runtime), runtime, listening);
   const ended = terminated(); // before anybody can know of us: a SIGTERM right after the line below is one to drain for
-  log("info", `ext_proc on ${listening.address}, ${describe(configuration)}`);
+  log("info", `ext_proc on ${listening.address}, ${describeBinding(configuration.plan)}`);
   if (admin !== undefined) log("info", `admin on ${admin.address}`);
   await ended;
   await drain(listening, admin, runtime);
@@ -57,12 +60,6 @@ const log: Log = (level, message) => {
 
 function onBug(error: unknown): void {
   log("error", `a bug of ours: ${error instanceof Error ? error.stack : String(error)}`);
-}
-
-function describe({ plan }: Configuration): string {
-  const routes = plan.routes;
-  if (routes === undefined) return 'no traffic is bound and all of it passes: add an "http" section to bind pipelines';
-  return `routes ${routes.map((route) => route.name).join(", ")}`;
 }
 
 /** Opens a door; when that fails, closes what is open already and ends with the sentence. */

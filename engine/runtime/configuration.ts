@@ -6,7 +6,7 @@ import { filesBeside } from "./config-files.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
 
-export type ReadOptions = Pick<LoadOptions, "lenient">;
+export type ReadOptions = Pick<LoadOptions, "lenient" | "bind">;
 
 /** Reads and checks the text of a configuration; opens nothing. `file` is its name, beside which others are found. */
 export function loadText(text: string, file: string, options: ReadOptions = {}): Loaded {

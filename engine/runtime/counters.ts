@@ -17,6 +17,7 @@ const OTHER = "other";
 const LABEL_NAMES: { readonly [counter: string]: readonly string[] } = {
   messages: ["route", "direction", "verdict"],
   faults: ["route", "direction", "reason"],
+  wouldHave: ["route", "direction", "verdict", "reason"],
   missingModes: ["route", "direction"],
   cutReplies: ["route"],
   mismatchedMarks: ["mark"],

@@ -138,6 +138,7 @@ export async function startRuntime(
     observe(route, direction, verdict) {
       counters.add("messages", `${route}|${direction}|${verdict.kind}`, 1);
       if (verdict.kind === "faulted") counters.add("faults", `${route}|${direction}|${verdict.reason}`, 1);
+      if (verdict.would !== undefined) counters.add("wouldHave", wouldHaveLabel(route, direction, verdict.would), 1);
       options.onVerdict?.(route, direction, verdict);
     },
     missingMode(route, direction) {
@@ -156,6 +157,11 @@ export async function startRuntime(
       await Promise.all([...opened.values()].map((system) => system.close()));
     },
   };
+}
+
+// The reason stands last: it holds no bar, as nothing behind the route does.
+function wouldHaveLabel(route: string, direction: Direction, would: Verdict): string {
+  return `${route}|${direction}|${would.kind}|${would.kind === "faulted" ? would.reason : ""}`;
 }
 
 // What clients send would start programs: that is said where the server is started, not in the file alone.

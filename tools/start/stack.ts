@@ -63,7 +63,7 @@ export type Stack = Rig & {
 
 /** A rig around the configuration in `file`; rejects with a message for people. */
 export async function startStack(file: string, options: RigOptions): Promise<Stack> {
-  const loaded = loadFile(file);
+  const loaded = loadFile(file, { bind: "observe" });
   if ("error" in loaded) throw new Error(loaded.error);
   if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
   const runtime = await startRuntime(loaded.plan, loaded.systems, {
