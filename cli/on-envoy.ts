@@ -1,0 +1,76 @@
+/** Exchanges through a real Envoy: started once for a configuration, with a server of its own for every exchange. */
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { RoutePlan } from "../engine/core/routes/route.ts";
+import { headerValue } from "../extproc/exchange/headers.ts";
+import { acceptExchanges } from "../extproc/server.ts";
+import type { Accept } from "../extproc/transport.ts";
+import type { Play } from "./exchange-cases.ts";
+import { Ending, Exit } from "./exit.ts";
+import type { HttpMessage } from "./http-message.ts";
+
+export type Stage = { play: Play; stop(): Promise<void> };
+
+/** Throws an Ending when there is no Envoy, or it does not start. */
+export async function startStage(routes: readonly RoutePlan[]): Promise<Stage> {
+  let accept: Accept | undefined;
+  let response: HttpMessage | undefined;
+  const { startRig } = await import("../tools/start/stack.ts"); // with what fetches an Envoy: only who asks for one pays
+  const rig = await startRig(routes, (call, metadata) => (accept as Accept)(call, metadata), {
+    port: 0,
+    respond: (_seen, out) => {
+      const { headers, body } = response as HttpMessage;
+      out.writeHead(Number(headerValue(headers, ":status")), plainPairs(headers));
+      out.end(body);
+    },
+  }).catch((error: unknown) => {
+    throw new Ending(Exit.unavailable, `binge test: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  const play: Play = async (runtime, request, answer) => {
+    accept = acceptExchanges(runtime);
+    response = answer;
+    const before = rig.upstream.reached.length;
+    const reply = await send(rig.envoy.port, request);
+    const seen = rig.upstream.reached[before];
+    const upstream =
+      seen === undefined
+        ? undefined
+        : {
+            headers: [":method", seen.method, ":path", seen.path, ...flat(seen.headers)],
+            body: rig.upstream.raw[before] as Buffer,
+          };
+    return { upstream, reply };
+  };
+  return { play, stop: rig.stop };
+}
+
+// node:http and not fetch: a path and a Host go out as they are written.
+function send(port: number, { headers, body }: HttpMessage): Promise<HttpMessage> {
+  return new Promise((resolve, reject) => {
+    const [method, path, host] = [":method", ":path", ":authority"].map((name) => headerValue(headers, name) ?? "");
+    const pairs = ["host", host as string, ...plainPairs(headers)];
+    const target = { host: "127.0.0.1", port, agent: false, method: method as string, path: path as string };
+    const request = httpRequest({ ...target, headers: pairs }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const status = String(response.statusCode);
+        resolve({ headers: [":status", status, ...rawHeaders(response)], body: Buffer.concat(chunks) });
+      });
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+function plainPairs(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => !(headers[i - (i % 2)] as string).startsWith(":"));
+}
+
+function rawHeaders(message: IncomingMessage): string[] {
+  return message.rawHeaders.map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text));
+}
+
+function flat(headers: IncomingMessage["headers"]): string[] {
+  return Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().flatMap((each) => [name, each]));
+}

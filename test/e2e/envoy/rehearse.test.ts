@@ -1,0 +1,167 @@
+/** What `binge test` and `binge explain` say is what Envoy gets: the same exchanges, played here and by a real one. */
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Play, playHere } from "../../../cli/exchange-cases.ts";
+import { bodyText, type HttpMessage, requestMessage, responseMessage } from "../../../cli/http-message.ts";
+import { type Stage, startStage } from "../../../cli/on-envoy.ts";
+import { startTrial } from "../../../engine/runtime/cases.ts";
+import { loadText } from "../../../engine/runtime/configuration.ts";
+import { headerValue } from "../../../extproc/exchange/headers.ts";
+
+const copyRisk = {
+  sourceField: "n",
+  targetField: "internal:risk",
+  transformation: { transformationType: "TransformCopy" },
+};
+const config = {
+  pipelines: [
+    { name: "guard", processes: [{ name: "mirror" }, { name: "no-bad" }, { name: "cover" }, { name: "risk" }] },
+    { name: "cover", processes: [{ name: "cover" }] },
+  ],
+  processDefinitions: [
+    { tee: { name: "mirror", outputConnectorRef: "copies" } },
+    {
+      filter: {
+        name: "no-bad",
+        condition: { exists: { ops: [{ key: "bad", op: "Exists" }] } },
+        reject: { status: 451 },
+      },
+    },
+    { redactor: { name: "cover", rules: [{ paths: ["**.card"], mask: { keepLast: 4 } }] } },
+    { transformer: { name: "risk", forwardInputFields: true, specs: [copyRisk] } },
+  ],
+  externalSystems: [{ externalType: "ExternalObjectStore", name: "copies", connectionString: "mem:copies" }],
+  http: {
+    version: 1,
+    always: { request: { setHeaders: { "x-always": "1" } }, response: { removeHeaders: ["x-debug"] } },
+    routes: [
+      {
+        name: "both",
+        match: { paths: ["/both/**"] },
+        request: {
+          pipelines: ["guard"],
+          bodyless: true,
+          setHeaders: { "x-risk": "{internal:risk}" },
+          removeHeaders: ["x-debug"],
+        },
+        response: { status: ["2xx"], pipelines: ["cover"], metadata: ["internal:name"] },
+      },
+      {
+        name: "post",
+        match: { methods: ["POST"], paths: ["/post"] },
+        request: { pipelines: ["guard"], batch: "element" },
+      },
+      { name: "lax", match: { paths: ["/lax"] }, request: { pipelines: ["cover"], onFault: { contentType: "pass" } } },
+      {
+        name: "one-sided",
+        match: { paths: ["/one-sided"] },
+        request: { pipelines: ["cover"], onFault: { contentType: "pass" } },
+        response: { removeHeaders: ["x-debug"], pipelines: ["cover"] },
+      },
+      { name: "tenant", match: { headers: { "x-tenant": "a" } }, response: { pipelines: ["cover"] } },
+      {
+        name: "dry",
+        match: { paths: ["/dry"] },
+        enforce: false,
+        request: { pipelines: ["guard"], removeHeaders: ["x-debug"] },
+        response: { pipelines: ["cover"] },
+      },
+      {
+        name: "small",
+        match: { paths: ["/small"] },
+        request: { pipelines: ["guard"], limits: { bodyBytes: 16 } },
+        response: { pipelines: ["cover"], limits: { bodyBytes: 16 }, onFault: { tooLarge: "pass" } },
+      },
+    ],
+  },
+};
+
+const loaded = loadText(JSON.stringify(config), "test.json");
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage(loaded.plan?.routes ?? []);
+});
+afterAll(() => stage.stop());
+
+const bodies = fc.constantFrom(
+  undefined,
+  { n: 7, card: "4111111111111111" },
+  '{ "n": 1.50 }',
+  { bad: 1 },
+  [{ n: 1 }, { bad: 2 }, { card: "4111111111111111" }],
+  "{",
+  '{"a":1,"a":2}',
+  '{"n":"zwölf"}',
+  '"text"',
+  { long: "x".repeat(40) },
+);
+const some = (names: object[]) =>
+  fc.subarray(names).map((headers) => Object.assign({}, ...headers) as { [name: string]: string });
+const exchanges = fc.record({
+  request: fc.record({
+    method: fc.constantFrom("POST", "PUT"),
+    path: fc.constantFrom("/both", "/both/x?q=1", "/post", "/dry", "/small", "/lax", "/one-sided", "/elsewhere"),
+    headers: some([
+      { "x-tenant": "a" },
+      { "x-debug": "1" },
+      { "content-type": "text/plain" },
+      { "accept-encoding": "gzip" },
+    ]),
+    body: bodies,
+  }),
+  response: fc.record({
+    status: fc.constantFrom(200, 201, 404),
+    headers: some([{ "x-debug": "1" }, { etag: '"1"' }, { "content-type": "application/problem+json" }]),
+    body: bodies,
+  }),
+});
+
+const SEEN = ["x-always", "x-risk", "x-debug", "accept-encoding", "content-type", "content-length", "etag"];
+
+/** What can be told of a message from outside, whoever carried it. */
+function told(message: HttpMessage | undefined) {
+  if (message === undefined) return undefined;
+  const headers = SEEN.map((name) => `${name}: ${headerValue(message.headers, name)}`);
+  // A length of 0 is Node's and Envoy's to say or to leave out.
+  return {
+    status: headerValue(message.headers, ":status"),
+    headers: headers.filter((text) => text !== "content-length: 0" && !text.endsWith("undefined")),
+    body: bodyText(message),
+  };
+}
+
+async function outcome(play: Play, request: HttpMessage, response: HttpMessage) {
+  if (loaded.plan === undefined) throw new Error(JSON.stringify(loaded.diagnostics));
+  const trial = await startTrial(loaded.plan, loaded.systems);
+  if ("error" in trial) throw new Error(trial.error);
+  try {
+    const { upstream, reply } = await play(trial.runtime, request, response);
+    const counters = trial.runtime.counters.snapshot().filter(({ name }) => name !== "redacted");
+    return { upstream: told(upstream), reply: told(reply), copies: trial.copies, counters };
+  } finally {
+    await trial.close();
+  }
+}
+
+test("a response is treated also where the request's body was not looked at", async () => {
+  const request = { path: "/one-sided", headers: { "content-type": "text/plain" }, body: "hello" };
+  const response = { body: { card: "4111111111111111" } };
+  const here = await outcome(playHere, requestMessage(request), responseMessage(response));
+  expect(here.reply?.body).toBe('{"card":"************1111"}');
+  expect(await outcome(stage.play, requestMessage(request), responseMessage(response))).toEqual(here);
+});
+
+test("an exchange comes out alike here and through a real Envoy, verdicts, headers, bodies and copies", async () => {
+  const seen = new Set<string | undefined>();
+  await fc.assert(
+    fc.asyncProperty(exchanges, async ({ request, response }) => {
+      const asked = requestMessage(request);
+      const answer = responseMessage(response);
+      const here = await outcome(playHere, asked, answer);
+      expect(here).toEqual(await outcome(stage.play, asked, answer));
+      seen.add(here.reply?.status);
+    }),
+    { numRuns: 300 },
+  );
+  expect([...seen].sort()).toEqual(["200", "201", "400", "404", "413", "415", "451", "502"]);
+}, 60_000);
