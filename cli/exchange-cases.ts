@@ -39,7 +39,7 @@ export async function runExchangeCase(
   try {
     const request = requestMessage(testCase.request ?? {}); // checkTestCases: a case that comes here has one
     const observed = await play(trial.runtime, request, responseMessage(testCase.response));
-    return { name: testCase.name, differences: compare(testCase.expect, observed, trial) };
+    return { name: testCase.name, differences: exchangeDifferences(testCase.expect, observed, trial) };
   } catch (error) {
     // A reply that was cut off is an answer too.
     return {
@@ -51,27 +51,31 @@ export async function runExchangeCase(
   }
 }
 
-function compare(expected: Expectation, { upstream, reply }: Observed, trial: Trial): string[] {
+/** What was told of an exchange besides what is seen from outside. */
+type Told = Pick<Trial, "runtime" | "copies" | "verdicts">;
+
+/** A line for each thing that came out otherwise than expected. */
+export function exchangeDifferences(expected: Expectation, { upstream, reply }: Observed, told: Told): string[] {
   const status = Number(headerValue(reply.headers, ":status"));
   const body = jsonOf(bodyText(reply));
   return [
-    ...textDifferences("verdict on the request", expected.verdicts?.request, trial.verdicts.request?.kind ?? "none"),
-    ...textDifferences("verdict on the response", expected.verdicts?.response, trial.verdicts.response?.kind ?? "none"),
-    ...textDifferences("status", expected.status, status, why(trial)),
-    ...textDifferences("rule", expected.rule, ruleOf(trial)),
+    ...textDifferences("verdict on the request", expected.verdicts?.request, told.verdicts.request?.kind ?? "none"),
+    ...textDifferences("verdict on the response", expected.verdicts?.response, told.verdicts.response?.kind ?? "none"),
+    ...textDifferences("status", expected.status, status, why(told)),
+    ...textDifferences("rule", expected.rule, ruleOf(told)),
     ...messageDifferences(expected, reply, ""),
-    ...(expected.schema === undefined ? [] : schemaErrors(expected.schema, body ?? null, trial.runtime)),
+    ...(expected.schema === undefined ? [] : schemaErrors(expected.schema, body ?? null, told.runtime)),
     ...upstreamDifferences(expected.upstream, upstream),
-    ...teeDifferences(expected, trial.copies),
+    ...teeDifferences(expected, told.copies),
   ];
 }
 
-function ruleOf({ verdicts }: Trial): string {
+function ruleOf({ verdicts }: Told): string {
   return (verdicts.response?.reply ?? verdicts.request?.reply)?.rule ?? "";
 }
 
 /** Why a message was not treated, behind a status that surprises. */
-function why({ verdicts }: Trial): string {
+function why({ verdicts }: Told): string {
   const faulted = [verdicts.request, verdicts.response].find((verdict) => verdict?.kind === "faulted");
   return faulted === undefined ? "" : ` (${faulted.reason}: ${faulted.detail})`;
 }

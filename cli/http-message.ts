@@ -1,7 +1,6 @@
 /** An HTTP message as Envoy shows it to an ext_proc server, and as a test case writes it. */
 import type { ExchangeCase } from "../engine/config/test-cases.ts";
 import type { JsonValue } from "../engine/core/event/json.ts";
-import { headerValue } from "../extproc/exchange/headers.ts";
 
 export type HttpMessage = {
   /** flat: name, value, name, value…; lower-case names, pseudo-headers first, values latin1 */
@@ -23,16 +22,6 @@ export function responseMessage(response: Partial<NonNullable<ExchangeCase["resp
   const status = response?.status ?? 200;
   const headers = framed(lowerCase(response?.headers), body, status !== 204 && status !== 304);
   return { headers: [":status", String(status), ...flat(headers)], body };
-}
-
-/** The headers without the pseudo-headers, by name; several values of one are joined. */
-export function plainHeaders(headers: readonly string[]): { [name: string]: string } {
-  const plain: { [name: string]: string } = {};
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string;
-    if (!name.startsWith(":")) plain[name] = headerValue(headers, name) as string;
-  }
-  return plain;
 }
 
 export function bodyText(message: HttpMessage): string {

@@ -1,10 +1,11 @@
 /** Exchanges through a real Envoy: started once for a configuration, with a server of its own for every exchange. */
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { headerValue } from "../extproc/exchange/headers.ts";
 import { acceptExchanges } from "../extproc/server.ts";
 import type { Accept } from "../extproc/transport.ts";
-import type { Play } from "./exchange-cases.ts";
+import type { Rig } from "../tools/start/stack.ts";
+import type { Observed, Play } from "./exchange-cases.ts";
 import { Ending, Exit } from "./exit.ts";
 import type { HttpMessage } from "./http-message.ts";
 
@@ -17,30 +18,33 @@ export async function startStage(routes: readonly RoutePlan[]): Promise<Stage> {
   const { startRig } = await import("../tools/start/stack.ts"); // with what fetches an Envoy: only who asks for one pays
   const rig = await startRig(routes, (call, metadata) => (accept as Accept)(call, metadata), {
     port: 0,
-    respond: (_seen, out) => {
-      const { headers, body } = response as HttpMessage;
-      out.writeHead(Number(headerValue(headers, ":status")), plainPairs(headers));
-      out.end(body);
-    },
+    respond: (_seen, out) => answerWith(response as HttpMessage, out),
   }).catch((error: unknown) => {
     throw new Ending(Exit.unavailable, `binge test: ${error instanceof Error ? error.message : String(error)}`);
   });
-  const play: Play = async (runtime, request, answer) => {
+  const play: Play = (runtime, request, answer) => {
     accept = acceptExchanges(runtime);
     response = answer;
-    const before = rig.upstream.reached.length;
-    const reply = await send(rig.envoy.port, request);
-    const seen = rig.upstream.reached[before];
-    const upstream =
-      seen === undefined
-        ? undefined
-        : {
-            headers: [":method", seen.method, ":path", seen.path, ...flat(seen.headers)],
-            body: rig.upstream.raw[before] as Buffer,
-          };
-    return { upstream, reply };
+    return sendThrough(rig, request);
   };
   return { play, stop: rig.stop };
+}
+
+/** Answers a request that reached an upstream. */
+export function answerWith({ headers, body }: HttpMessage, out: ServerResponse): void {
+  out.writeHead(Number(headerValue(headers, ":status")), plainPairs(headers));
+  out.end(body);
+}
+
+/** Sends a request to Envoy; what reached the upstream, and what came back. Nothing else may be on its way. */
+export async function sendThrough(rig: Pick<Rig, "envoy" | "upstream">, request: HttpMessage): Promise<Observed> {
+  const { reached, raw } = rig.upstream;
+  const before = reached.length;
+  const reply = await send(rig.envoy.port, request);
+  const seen = reached[before];
+  if (seen === undefined) return { upstream: undefined, reply };
+  const headers = [":method", seen.method, ":path", seen.path, ...flat(seen.headers)];
+  return { upstream: { headers, body: raw[before] as Buffer }, reply };
 }
 
 // node:http and not fetch: a path and a Host go out as they are written.

@@ -1,10 +1,5 @@
 /** `binge test`: runs the cases of configurations and shows where something came out otherwise. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { readDocument } from "../engine/config/document.ts";
-import { NAMED } from "../engine/config/grammar.ts";
-import { printDiagnostics } from "../engine/config/print.ts";
-import { checkTestCases, type TestCase } from "../engine/config/test-cases.ts";
-import { hasErrors, newReport } from "../engine/core/diagnostic.ts";
+import { writeFileSync } from "node:fs";
 import { type CaseResult, runCase } from "../engine/runtime/cases.ts";
 import { optionalString, readArguments } from "./arguments.ts";
 import { type Configuration, requireConfiguration } from "./configuration.ts";
@@ -12,6 +7,7 @@ import { playHere, runExchangeCase } from "./exchange-cases.ts";
 import { Ending, Exit } from "./exit.ts";
 import { type FileResult, junitReport } from "./junit.ts";
 import { startStage } from "./on-envoy.ts";
+import { readCases } from "./read-cases.ts";
 
 export const TEST_HELP = `binge test FILE… [--on envoy] [--junit FILE]
   Runs the cases of each configuration: its "tests", and those in NAME.tests.json beside NAME.json. No system is opened.
@@ -44,7 +40,7 @@ export async function test(args: readonly string[]): Promise<number> {
 }
 
 async function runCases(file: string, configuration: Configuration, onEnvoy: boolean): Promise<CaseResult[]> {
-  const cases = casesOf(file, configuration);
+  const cases = readCases(file, configuration.document);
   const results: CaseResult[] = [];
   const stage =
     onEnvoy && cases.some((testCase) => testCase.request !== undefined)
@@ -63,25 +59,6 @@ async function runCases(file: string, configuration: Configuration, onEnvoy: boo
     await stage?.stop();
   }
   return results;
-}
-
-function casesOf(file: string, configuration: Configuration): TestCase[] {
-  const inside = configuration.document.value as { tests?: unknown };
-  const cases = checked(file, configuration.document, inside.tests, ["tests"]);
-  const beside = file.replace(/\.json$/, ".tests.json");
-  if (beside === file || !existsSync(beside)) return cases;
-  const document = readDocument(readFileSync(beside, "utf8"), beside);
-  if (document.value === undefined) {
-    throw new Ending(Exit.config, printDiagnostics(document.diagnostics, document, {}));
-  }
-  return [...cases, ...checked(beside, document, document.value, [])];
-}
-
-function checked(_file: string, document: ReturnType<typeof readDocument>, value: unknown, at: string[]): TestCase[] {
-  const report = newReport();
-  const cases = checkTestCases(value, at, { report, named: NAMED });
-  if (hasErrors(report)) throw new Ending(Exit.config, printDiagnostics(report.diagnostics, document, {}));
-  return cases;
 }
 
 function describe(file: string, result: CaseResult): string {

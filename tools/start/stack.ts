@@ -59,6 +59,8 @@ export type Stack = Rig & {
   runtime: Runtime;
   /** called with every verdict; may be replaced */
   onVerdict: (route: string, direction: string, verdict: Verdict) => void;
+  /** called with every copy that goes to a system; may be replaced */
+  onCopy: (system: string, payload: string) => void;
 };
 
 /** A rig around the configuration in `file`; rejects with a message for people. */
@@ -70,6 +72,12 @@ export async function startStack(file: string, options: RigOptions): Promise<Sta
     log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
     onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
   });
+  const { tees } = runtime.ports;
+  const offer: typeof tees.offer = (target, id, payload) => {
+    stack.onCopy(target.name, payload);
+    tees.offer(target, id, payload);
+  };
+  runtime.ports.tees = { ...tees, offer };
   const closeRuntime = () => runtime.close(1000);
   let rig: Rig;
   try {
@@ -82,7 +90,7 @@ export async function startStack(file: string, options: RigOptions): Promise<Sta
     await rig.stop();
     await closeRuntime();
   };
-  const stack: Stack = { ...rig, runtime, onVerdict: () => {}, stop };
+  const stack: Stack = { ...rig, runtime, onVerdict: () => {}, onCopy: () => {}, stop };
   return stack;
 }
 
