@@ -20,6 +20,10 @@ const RIGHT = file(
   "right.json",
   '{"pipelines": [], "http": {"version": 1, "routes": [{"name": "all", "request": {"setHeaders": {"x-a": "b"}}}]}}',
 );
+const UNBOUND = file(
+  "unbound.json",
+  '{"partitionUuid": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "pipelines": [{"name": "p", "processes": []}]}',
+);
 const SECRET = file(
   "secret.json",
   '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"r"}]}],"processDefinitions":[{"redactor":{"name":"r","rules":[{"paths":["a"],"hmac":{"key":"${env:AGGLO_TEST_ABSENT}"}}]}}]}',
@@ -65,6 +69,18 @@ describe("every ending has its code and one clear sentence", () => {
     ["an unknown option", ["envoy", "--cnfig", "x"], 2, /Unknown option '--cnfig'/],
     ["a missing option", ["envoy"], 2, /--config is missing/],
     ["a port that is none", ["envoy", "--config", RIGHT, "--port", "http"], 2, /--port is a port/],
+    [
+      "a pipeline that nothing is called",
+      ["extproc", "--config", UNBOUND, "--listen", "127.0.0.1:0", "--request", "q"],
+      78,
+      /E_REFERENCE {2}pipelines: --request names "q", and no pipeline is called so; there are p/,
+    ],
+    [
+      "pipelines bound twice",
+      ["envoy", "--config", RIGHT, "--response", "p"],
+      78,
+      /E_ONE_OF {2}http: the file binds its pipelines itself, and so do --request and --response; leave the options out/,
+    ],
     ["an address that is none", ["envoy", "--config", RIGHT, "--listen", "50051"], 2, /--listen is HOST:PORT/],
     [
       "a file that is not there",
@@ -99,6 +115,7 @@ describe("lint", () => {
   test("answers 0 for files that are right, with the policy of every route", async () => {
     const { code, stdout } = await start(["lint", ORDERS, RIGHT]).ended;
     expect(stdout).toContain("orders request: contentType 415, unparsable 400");
+    expect(stdout).toContain("orders without agglo: refused");
     expect(code).toBe(0);
   });
 
@@ -139,9 +156,16 @@ test("extproc serves, tells its health, and drains on SIGTERM", async () => {
   expect((await server.ended).code).toBe(0);
 }, 30_000);
 
+test("envoy and extproc bind a file without http by names, and observe it otherwise", async () => {
+  const bound = await start(["envoy", "--config", UNBOUND, "--request", "p", "--response", "p"]).ended;
+  expect(bound.stdout).toContain("value: 'all@SSBB'");
+  const observed = await start(["envoy", "--config", UNBOUND]).ended;
+  expect(observed.stdout).toContain("value: 'all@SKBN'");
+  expect(observed.stdout).toContain("failure_mode_allow: true");
+});
+
 test("a file that binds nothing says so at start", async () => {
-  const unbound = file("unbound.json", '{"partitionUuid": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "pipelines": []}');
-  const server = start(["extproc", "--config", unbound, "--listen", "127.0.0.1:0"]);
+  const server = start(["extproc", "--config", UNBOUND, "--listen", "127.0.0.1:0"]);
   expect(await server.said("ext_proc on")).toContain("no traffic is bound: every pipeline");
   server.child.kill("SIGTERM");
   expect((await server.ended).code).toBe(0);

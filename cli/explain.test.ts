@@ -127,7 +127,12 @@ describe("of several routes", () => {
         { name: "shop", match: { hosts: ["*.shop.example"] }, request: { pipelines: ["p"] } },
         { name: "admin", match: { paths: ["/admin/**", "/ops"] }, request: { pipelines: ["p"] } },
         { name: "acme", match: { headers: { "x-tenant": "acme", "x-env": "test" } }, request: { pipelines: ["p"] } },
-        { name: "dry", enforce: false, match: { methods: ["PUT"] }, request: { pipelines: ["p"] } },
+        {
+          name: "dry",
+          enforce: false,
+          match: { methods: ["PUT"] },
+          request: { pipelines: ["p"], metadata: ["internal:risk"] },
+        },
         { name: "last", match: { paths: ["/**"], methods: ["PUT"] }, request: { pipelines: ["p"] } },
       ],
     },
@@ -160,6 +165,7 @@ request
   event 2, pipeline p
     filter no-bad: refuses
   verdict: passed (dry run, else refused by no-bad, answered 403)
+  metadata: {"risk":7}
   the proxy is told, for the request's headers: go on
   the proxy is told, for the request's body: go on
 

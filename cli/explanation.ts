@@ -108,6 +108,7 @@ function partLines(part: Part | undefined, answers: Rehearsal["answers"], kinds:
   return [
     ...stepLines(part?.steps ?? []),
     part === undefined ? "no verdict: nothing asks for this message" : verdictLine(part.verdict),
+    ...(part?.verdict.metadata === undefined ? [] : [`metadata: ${shown(stringify(part.verdict.metadata))}`]),
     ...asked.map(({ kind, answer }) => `the proxy is told, for the ${PHASES[kind]}: ${answerText(answer)}`),
   ];
 }
