@@ -161,7 +161,7 @@ describe("what cannot be or cannot hold is said with its place and a remedy", ()
     [
       "a route that nothing gets to",
       [
-        { name: "rest", request: guarded },
+        { name: "rest", match: { hosts: ["*"], paths: ["/**"] }, request: guarded },
         { name: "x", match: { paths: ["/x"] }, request: guarded },
       ],
       'W_UNUSED  http.routes[1].name: nothing gets to "x": route "rest" before it takes everything; put "rest" last',

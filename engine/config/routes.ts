@@ -9,7 +9,7 @@ import {
   compileRoute,
   type RouteConfig,
 } from "../core/routes/http-config.ts";
-import type { RoutePlan } from "../core/routes/route.ts";
+import type { MatchPlan, RoutePlan } from "../core/routes/route.ts";
 import { type CheckContext, isClean } from "./check.ts";
 import { spreadOnFault } from "./on-fault.ts";
 import { refuseCheckpoints } from "./pipelines.ts";
@@ -48,10 +48,16 @@ function readAlways(http: HttpConfig, compiler: Compiler): Always | undefined {
 }
 
 function complainOfShadow(route: RoutePlan, before: readonly RoutePlan[], index: number, compiler: Compiler): void {
-  const taker = before.find(({ match }) => Object.values(match).every((list) => list.length === 0));
+  const taker = before.find(({ match }) => takesEverything(match));
   if (taker === undefined) return;
   const message = `nothing gets to "${route.name}": route "${taker.name}" before it takes everything`;
   complain(compiler.report, "W_UNUSED", ["http", "routes", index, "name"], message, `put "${taker.name}" last`);
+}
+
+function takesEverything({ methods, headers, hosts, paths }: MatchPlan): boolean {
+  if (methods.length > 0 || headers.length > 0) return false;
+  const anyHost = hosts.length === 0 || hosts.includes("*");
+  return anyHost && (paths.length === 0 || paths.some((path) => path.text === "/**"));
 }
 
 /**

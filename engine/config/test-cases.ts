@@ -45,7 +45,7 @@ const EXPECTED_BODY_FIELD = {
   doc: "The body: a string to the byte, anything else as JSON that is equal.",
 } as const;
 
-const UPSTREAM_FIELDS = {
+export const UPSTREAM_FIELDS = {
   method: { kind: "string", doc: "Its method." },
   path: { kind: "string", doc: "Its path." },
   headers: EXPECTED_HEADERS_FIELD,
@@ -95,7 +95,7 @@ const EXPECT_FIELDS = {
   },
 } as const;
 
-const CASE_FIELDS = {
+export const CASE_FIELDS = {
   name: { kind: "string", required: true, doc: "What it shows." },
   pipeline: { kind: "string", doc: "Run this pipeline on the input." },
   route: { kind: "string", doc: "Send the input through this route." },
