@@ -98,6 +98,21 @@ the client gets 422
   expect(stdout).not.toContain("\nresponse\n");
 });
 
+test("a path that the proxy itself refuses is told", () => {
+  const { stdout } = explain(ORDERS, { request: { path: "/orders%2f7" } });
+  expect(stdout).toBe(`GET /orders%2f7 on localhost, no body
+
+route
+  not asked: the proxy refuses a path with an escaped slash, or with dots before a semicolon
+
+the upstream gets nothing
+
+the client gets 400
+  content-length: 0
+  no body
+`);
+});
+
 test("a fault of the message is told with its reason", () => {
   const { stdout } = explain(ORDERS, {
     request: { path: "/orders", headers: { "content-type": "text/plain" }, body: "x" },

@@ -25,10 +25,11 @@ export type Explained = {
 export function explanation({ routes, request, rehearsal, parts }: Explained): string {
   const { route, upstream, reply, answers } = rehearsal;
   const line = requestLine(request);
-  const blocks = [
-    [`${line.method} ${line.path} on ${line.host}${bodySize(request)}`],
-    ["route", ...indented(routeLines(routes, route, line))],
-  ];
+  const routing =
+    route === undefined && upstream === undefined
+      ? [BAD_PATH]
+      : routeLines(routes, route, requestLine(upstream ?? request));
+  const blocks = [[`${line.method} ${line.path} on ${line.host}${bodySize(request)}`], ["route", ...indented(routing)]];
   if (route !== undefined) blocks.push([`the proxy, for route ${route.plan.name}`, ...indented(needLines(route))]);
   if (route?.request !== undefined) blocks.push(["request", ...indented(partLines(parts.request, answers, REQUEST))]);
   blocks.push(
@@ -40,6 +41,8 @@ export function explanation({ routes, request, rehearsal, parts }: Explained): s
   blocks.push([`the client gets ${headerValue(reply.headers, ":status")}`, ...indented(messageLines(reply))]);
   return `${blocks.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
+
+const BAD_PATH = "not asked: the proxy refuses a path with an escaped slash, or with dots before a semicolon";
 
 function routeLines(routes: readonly LinkedRoute[], taken: LinkedRoute | undefined, line: RequestLine): string[] {
   const lines: string[] = [];

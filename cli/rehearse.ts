@@ -21,10 +21,11 @@ import {
 } from "../extproc/messages/messages.ts";
 import { acceptExchanges } from "../extproc/server.ts";
 import type { CallHandler } from "../extproc/transport.ts";
+import { envoyPath } from "./envoy-path.ts";
 import type { HttpMessage } from "./http-message.ts";
 
 export type Rehearsal = {
-  /** undefined: no route, so nothing was asked */
+  /** undefined: no route, so nothing was asked; where nothing reached the upstream either, Envoy refuses the path */
   route: LinkedRoute | undefined;
   /** what reached the upstream; undefined: nothing */
   upstream: HttpMessage | undefined;
@@ -46,12 +47,14 @@ export async function rehearse(
   request: HttpMessage,
   respond: (request: HttpMessage) => HttpMessage,
 ): Promise<Rehearsal> {
-  const route = runtime.routes[matchRoute(runtime.routes, requestLine(request))];
-  if (route === undefined) return { route, upstream: request, reply: respond(request), answers: [] };
+  const message = withPath(request, envoyPath(requestLine(request).path));
+  if (message === undefined) return { route: undefined, upstream: undefined, reply: BAD_PATH, answers: [] };
+  const route = runtime.routes[matchRoute(runtime.routes, requestLine(message))];
+  if (route === undefined) return { route, upstream: message, reply: respond(message), answers: [] };
   const need = needs(route.plan);
   const caller = openCall(runtime, route, need);
   try {
-    const arrived = await play(caller, "request", withRequestId(request));
+    const arrived = await play(caller, "request", withRequestId(message));
     if ("reply" in arrived) return { route, upstream: undefined, reply: arrived.reply, answers: caller.answers };
     const upstream = need.plainResponse
       ? without(arrived.message, ["accept-encoding", "range", "if-range"])
@@ -203,6 +206,13 @@ function overflow(direction: Direction): HttpMessage {
   const body = Buffer.from(direction === "request" ? "Payload Too Large" : "Internal Server Error");
   const status = direction === "request" ? "413" : "500";
   return { headers: [":status", status, "content-type", "text/plain", "content-length", String(body.length)], body };
+}
+
+const BAD_PATH: HttpMessage = { headers: [":status", "400", "content-length", "0"], body: new Uint8Array(0) };
+
+function withPath({ headers, body }: HttpMessage, path: string | undefined): HttpMessage | undefined {
+  if (path === undefined) return undefined;
+  return { headers: headers.map((text, i) => (i % 2 === 1 && headers[i - 1] === ":path" ? path : text)), body };
 }
 
 function withRequestId(request: HttpMessage): HttpMessage {
