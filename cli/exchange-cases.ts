@@ -1,4 +1,5 @@
 /** Cases of `binge test` that are exchanges: played here or by a real Envoy, compared in one way. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Expectation, ExpectedUpstream, TestCase } from "../engine/config/test-cases.ts";
 import type { JsonValue } from "../engine/core/event/json.ts";
 import {
@@ -14,7 +15,7 @@ import type { Runtime } from "../engine/runtime/runtime.ts";
 import { headerValue } from "../extproc/exchange/headers.ts";
 import type { Configuration } from "./configuration.ts";
 import { bodyText, type HttpMessage, requestMessage, responseMessage } from "./http-message.ts";
-import { rehearse } from "./rehearse.ts";
+import { rehearse, routeOf } from "./rehearse.ts";
 
 /** What an exchange looks like from outside. */
 export type Observed = {
@@ -38,7 +39,7 @@ export async function runExchangeCase(
   if ("error" in trial) return { name: testCase.name, differences: [trial.error] };
   try {
     const request = requestMessage(testCase.request ?? {}); // checkTestCases: a case that comes here has one
-    const observed = await play(trial.runtime, request, responseMessage(testCase.response));
+    const observed = await playTrial(trial, play, request, responseMessage(testCase.response));
     return { name: testCase.name, differences: exchangeDifferences(testCase.expect, observed, trial) };
   } catch (error) {
     // A reply that was cut off is an answer too.
@@ -49,6 +50,24 @@ export async function runExchangeCase(
   } finally {
     await trial.close();
   }
+}
+
+const VERDICT_TIMEOUT_MS = 2000;
+
+/** Plays an exchange to its end: a message that is not held up has its verdict when it is long on its way. */
+export async function playTrial<O extends Observed>(
+  { runtime, verdicts }: Pick<Trial, "runtime" | "verdicts">,
+  play: (runtime: Runtime, request: HttpMessage, response: HttpMessage) => Promise<O>,
+  request: HttpMessage,
+  response: HttpMessage,
+): Promise<O> {
+  const observed = await play(runtime, request, response);
+  const route = routeOf(runtime, request);
+  const isDue = () =>
+    (route?.request !== undefined && verdicts.request === undefined) ||
+    (route?.response !== undefined && observed.upstream !== undefined && verdicts.response === undefined);
+  for (const end = Date.now() + VERDICT_TIMEOUT_MS; isDue() && Date.now() < end; ) await delay(1);
+  return observed;
 }
 
 /** What was told of an exchange besides what is seen from outside. */

@@ -7,12 +7,14 @@ import { printDiagnostics } from "../engine/config/print.ts";
 import { EXCHANGE_FIELDS, type ExchangeCase } from "../engine/config/test-cases.ts";
 import { hasErrors, newReport } from "../engine/core/diagnostic.ts";
 import { startTrial, type Watch } from "../engine/runtime/cases.ts";
+import type { Runtime } from "../engine/runtime/runtime.ts";
 import { type StepRun, traceSteps } from "../engine/runtime/trace.ts";
 import { readArguments, requiredString } from "./arguments.ts";
 import { requireConfiguration } from "./configuration.ts";
+import { playTrial } from "./exchange-cases.ts";
 import { Ending, Exit } from "./exit.ts";
 import { type Copy, type Explained, type ExplainedStep, explanation } from "./explanation.ts";
-import { requestMessage, responseMessage } from "./http-message.ts";
+import { type HttpMessage, requestMessage, responseMessage } from "./http-message.ts";
 import { rehearse } from "./rehearse.ts";
 
 export const EXPLAIN_HELP = `binge explain --config FILE --request FILE
@@ -35,7 +37,9 @@ export async function explain(args: readonly string[]): Promise<number> {
   traceSteps(trial.runtime.pipelines, watched.onStep);
   try {
     const request = requestMessage(exchange.request ?? {});
-    const rehearsal = await rehearse(trial.runtime, request, () => responseMessage(exchange.response));
+    const play = (runtime: Runtime, message: HttpMessage, answer: HttpMessage) =>
+      rehearse(runtime, message, () => answer);
+    const rehearsal = await playTrial(trial, play, request, responseMessage(exchange.response));
     process.stdout.write(explanation({ routes: trial.runtime.routes, request, rehearsal, parts: watched.parts }));
     return Exit.ok;
   } finally {

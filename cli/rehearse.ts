@@ -41,6 +41,12 @@ export function requestLine({ headers }: HttpMessage): RequestLine {
   return { method: value(":method") ?? "", path: value(":path") ?? "", host: value(":authority") ?? "", header: value };
 }
 
+/** The route that a request takes; undefined: none, or its path is refused. */
+export function routeOf(runtime: Runtime, request: HttpMessage): LinkedRoute | undefined {
+  const message = withPath(request, envoyPath(requestLine(request).path));
+  return message === undefined ? undefined : runtime.routes[matchRoute(runtime.routes, requestLine(message))];
+}
+
 /** Plays the exchange to its end; `respond` is the upstream. Rejects where the server breaks off a call: our own bug. */
 export async function rehearse(
   runtime: Runtime,
@@ -49,7 +55,7 @@ export async function rehearse(
 ): Promise<Rehearsal> {
   const message = withPath(request, envoyPath(requestLine(request).path));
   if (message === undefined) return { route: undefined, upstream: undefined, reply: BAD_PATH, answers: [] };
-  const route = runtime.routes[matchRoute(runtime.routes, requestLine(message))];
+  const route = routeOf(runtime, message);
   if (route === undefined) return { route, upstream: message, reply: respond(message), answers: [] };
   const need = needs(route.plan);
   const caller = openCall(runtime, route, need);
@@ -87,6 +93,7 @@ function openCall(runtime: Runtime, route: LinkedRoute, need: Needs): Caller {
     end: () => caller.settle?.reject(new Error("the server ended the call before it had answered")),
     fail: (code: number, message: string) =>
       caller.settle?.reject(new Error(`the server failed the call with gRPC status ${code}: ${message}`)),
+    failBug: (error: unknown) => caller.settle?.reject(error instanceof Error ? error : new Error(String(error))),
   };
   const mark = routeMark(route.plan);
   const caller: Caller = {

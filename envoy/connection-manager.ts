@@ -50,8 +50,6 @@ export function accessLog(): string {
               upstream: '%UPSTREAM_HOST%'
               request_id: '%REQ(X-REQUEST-ID)%'
               verdict: '%DYNAMIC_METADATA(agglo:verdict)%'
-              # In a dry run: what would have become of the message.
-              would: '%DYNAMIC_METADATA(agglo:would)%'
               # What ext_proc cost, in microseconds as Envoy saw it, and everything it knows of the stream in short:
               # rh/rb/sh/sb = request and response headers and bodies, with time and gRPC status.
               request_headers_us: ${state("FIELD:request_header_latency_us")}

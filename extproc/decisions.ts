@@ -29,21 +29,15 @@ export function decisionOf(
   if (verdict.kind !== "faulted") decision.removeHeaders = section.plan.removeHeaders;
   const shown = named ? "" : route;
   decision.metadata =
-    verdict.metadata === undefined && verdict.would === undefined
+    verdict.metadata === undefined
       ? metadataOf(section, shown, verdict.kind)
-      : { agglo: { ...plain(verdict), ...(named ? {} : { route }), verdict: verdict.kind, ...wouldBe(verdict) } };
+      : { agglo: { ...plain(verdict), ...(named ? {} : { route }), verdict: verdict.kind } };
   return decision;
 }
 
 // readMetadata leaves no number as text: it is plain JSON.
 function plain(verdict: Verdict): JsonObject {
   return { ...(verdict.metadata as JsonObject | undefined) };
-}
-
-/** In a dry run: what would have become of the message, and by which rule. */
-function wouldBe({ would }: Verdict): JsonObject {
-  if (would === undefined) return {};
-  return would.reply === undefined ? { would: would.kind } : { would: would.kind, rule: would.reply.rule };
 }
 
 function replyDecision(verdict: Verdict, reply: Reply): Decision {

@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { ndjson } from "../core/body/ndjson.ts";
 import type { JsonObject } from "../core/event/json.ts";
-import { treat, treatBodyless, type Verdict } from "../core/routes/section.ts";
+import { newEventStream, pushText, takeText } from "../core/routes/event-stream.ts";
+import { type LinkedSection, treat, treatBodyless, type Verdict } from "../core/routes/section.ts";
 import { loadText, type ReadOptions } from "./configuration.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
@@ -101,6 +103,21 @@ describe("a dry run", () => {
       process: "no-bad",
       reply: { status: 422, rule: "no-bad" },
     });
+  });
+
+  test("of a body that comes in pieces lets each go on, and says the gravest that would have been", async () => {
+    const { runtime } = await start(route({ contentTypes: ["application/x-ndjson"], metadata: ["internal:name"] }));
+    const section = runtime.routes[0]?.request as LinkedSection;
+    const stream = newEventStream(section, ndjson, "application/x-ndjson", undefined);
+    const out: string[] = [];
+    for (const piece of ['{"a":1}\n{"ba', 'd":1}\n', "{\n", '{"a":2}']) {
+      await pushText(stream, piece, piece.length, piece === '{"a":2}');
+      out.push(takeText(stream));
+    }
+    expect(out.join("")).toBe('{"a":1}\n{"bad":1}\n{\n{"a":2}');
+    expect(stream.verdict).toMatchObject({ kind: "passed", dropped: 0, metadata: { name: "p" } });
+    // the refused event would have left alone, the broken one would have ended the message
+    expect(stream.verdict.would).toMatchObject({ kind: "faulted", reason: "unparsable", reply: { status: 400 } });
   });
 
   test("drops no element, and counts none as dropped", async () => {

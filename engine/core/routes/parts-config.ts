@@ -136,7 +136,7 @@ function compileHeaderNames(
 
 const RESERVED_PATH = /^internal:[^{}:]+$/;
 /** What the host writes in the namespace itself. */
-const OWN_METADATA = ["route", "verdict", "rule", "would"];
+const OWN_METADATA = ["route", "verdict", "rule"];
 
 function compileMetadata(paths: readonly string[], compiler: Compiler, at: DocumentPath): MetadataWrite[] {
   return paths.map((path, i) => {

@@ -44,12 +44,8 @@ describe("a file without http, behind a real Envoy", () => {
       expect.objectContaining({ bad: 1.5, m: "x", "internal:name": "marks" }),
       expect.objectContaining({ bad: 1.5, "internal:name": "mirrors" }),
     ]);
-    expect(stack.verdicts.at(-1)?.verdict.would).toMatchObject({ kind: "refused", pipeline: "refuses" });
-    const line = await vi.waitFor(async () => {
-      const lines = (await stack.envoy.output()).split("\n");
-      return JSON.parse(lines.find((each) => each.includes('"/anything"')) ?? "") as object;
-    });
-    expect(line).toMatchObject({ verdict: "passed", would: "refused" });
+    await vi.waitFor(() => expect(stack.verdicts).toHaveLength(1)); // nobody waits for it
+    expect(stack.verdicts[0]?.verdict.would).toMatchObject({ kind: "refused", pipeline: "refuses" });
   });
 
   test.each([
@@ -86,6 +82,7 @@ describe("a dry run, behind a real Envoy", () => {
       etag: '"1"',
       body: '{"a":1}',
     });
+    await vi.waitFor(() => expect(stack.verdicts).toHaveLength(2));
     expect(stack.verdicts.map(({ direction, verdict }) => [direction, verdict.kind, verdict.would?.kind])).toEqual([
       ["request", "passed", "refused"],
       ["response", "passed", "changed"],
