@@ -2,7 +2,7 @@
 import { stringify } from "../engine/core/event/write.ts";
 import { Outcome } from "../engine/core/outcome.ts";
 import { mismatchOf, normalizeHost, type RequestLine } from "../engine/core/routes/match.ts";
-import { bufferBytes, needs } from "../engine/core/routes/needs.ts";
+import { type BodyNeed, bufferBytes, needs } from "../engine/core/routes/needs.ts";
 import type { MatchPlan } from "../engine/core/routes/route.ts";
 import type { LinkedRoute, Verdict } from "../engine/core/routes/section.ts";
 import type { StepRun } from "../engine/runtime/trace.ts";
@@ -31,12 +31,12 @@ export function explanation({ routes, request, rehearsal, parts }: Explained): s
       : routeLines(routes, route, requestLine(upstream ?? request));
   const blocks = [[`${line.method} ${line.path} on ${line.host}${bodySize(request)}`], ["route", ...indented(routing)]];
   if (route !== undefined) blocks.push([`the proxy, for route ${route.plan.name}`, ...indented(needLines(route))]);
-  if (route?.request !== undefined) blocks.push(["request", ...indented(partLines(parts.request, answers, REQUEST))]);
+  if (route?.request !== undefined) blocks.push(["request", ...indented(partLines(parts.request, answers.request))]);
   blocks.push(
     upstream === undefined ? ["the upstream gets nothing"] : ["the upstream gets", ...indented(messageLines(upstream))],
   );
   if (route?.response !== undefined && upstream !== undefined) {
-    blocks.push(["response", ...indented(partLines(parts.response, answers, RESPONSE))]);
+    blocks.push(["response", ...indented(partLines(parts.response, answers.response))]);
   }
   blocks.push([`the client gets ${headerValue(reply.headers, ":status")}`, ...indented(messageLines(reply))]);
   return `${blocks.map((lines) => lines.join("\n")).join("\n\n")}\n`;
@@ -84,18 +84,12 @@ function quoted(value: string | undefined): string {
 
 function needLines({ plan }: LinkedRoute): string[] {
   const need = needs(plan);
-  const side = (headers: boolean, body: boolean) => {
-    if (!headers && !body) return "nothing";
-    return [headers ? "headers" : "", body ? "the whole body (BUFFERED)" : "no body"]
-      .filter((part) => part !== "")
-      .join(", ");
-  };
   const lines = [
-    `sends of requests: ${side(need.requestHeaders, need.requestBody)}`,
-    `sends of responses: ${side(need.responseHeaders, need.responseBody)}`,
+    `sends of requests: ${sent(need.requestHeaders, need.requestBody)}`,
+    `sends of responses: ${sent(need.responseHeaders, need.responseBody)}`,
   ];
-  if (need.requestBody || need.responseBody)
-    lines.push(`holds bodies of at most ${bufferBytes(need.bodyBytesMax)} bytes`);
+  if (need.observes) lines.push("waits for no answer: nothing here changes or refuses");
+  if (need.bodyBytesMax > 0) lines.push(`holds bodies of at most ${bufferBytes(need.bodyBytesMax)} bytes`);
   if (plan.request?.enforce === false || plan.response?.enforce === false) {
     lines.push("a dry run: what the processes decide is counted and not done");
   }
@@ -103,16 +97,24 @@ function needLines({ plan }: LinkedRoute): string[] {
   return lines;
 }
 
-const REQUEST: readonly PhaseKind[] = [Kind.requestHeaders, Kind.requestBody];
-const RESPONSE: readonly PhaseKind[] = [Kind.responseHeaders, Kind.responseBody];
+const BODIES: { readonly [need in BodyNeed]: string } = {
+  none: "no body",
+  buffered: "the whole body (BUFFERED)",
+  streamed: "a copy of the body (STREAMED)",
+  duplex: "the body as it comes (FULL_DUPLEX_STREAMED)",
+};
 
-function partLines(part: Part | undefined, answers: Rehearsal["answers"], kinds: readonly PhaseKind[]): string[] {
-  const asked = answers.filter(({ kind }) => kinds.includes(kind));
+function sent(headers: boolean, body: BodyNeed): string {
+  if (!headers && body === "none") return "nothing";
+  return headers ? `headers, ${BODIES[body]}` : BODIES[body];
+}
+
+function partLines(part: Part | undefined, answers: readonly ProcessingResponse[]): string[] {
   return [
     ...stepLines(part?.steps ?? []),
     part === undefined ? "no verdict: nothing asks for this message" : verdictLine(part.verdict),
     ...(part?.verdict.metadata === undefined ? [] : [`metadata: ${shown(stringify(part.verdict.metadata))}`]),
-    ...asked.map(({ kind, answer }) => `the proxy is told, for the ${PHASES[kind]}: ${answerText(answer)}`),
+    ...answers.map((answer) => `the proxy is told${answerText(answer)}`),
   ];
 }
 
@@ -172,7 +174,7 @@ const PHASES: { readonly [kind in PhaseKind]: string } = {
 };
 
 function answerText(answer: ProcessingResponse): string {
-  if (answer.kind === IMMEDIATE_RESPONSE) return `reply ${answer.status} itself, details ${answer.details}`;
+  if (answer.kind === IMMEDIATE_RESPONSE) return `: reply ${answer.status} itself, details ${answer.details}`;
   const parts: string[] = [];
   if (answer.body !== undefined) parts.push(`another body, ${answer.body.length} bytes`);
   if (answer.setHeaders.length > 0) {
@@ -180,7 +182,7 @@ function answerText(answer: ProcessingResponse): string {
   }
   if (answer.removeHeaders.length > 0) parts.push(`remove ${answer.removeHeaders.join(", ")}`);
   if (answer.modeOverride !== undefined) parts.push("send no body");
-  return parts.join("; ") || "go on";
+  return `, for the ${PHASES[answer.kind]}: ${parts.join("; ") || "go on"}`;
 }
 
 /** Not ours and different every time, or said elsewhere. */

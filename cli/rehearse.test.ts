@@ -36,7 +36,7 @@ describe("the metadata of an answer", () => {
     const { answers } = await play(config({ request: { pipelines: ["p"], metadata: ["internal:risk"], ...route } }), {
       body,
     });
-    return answers.at(-1)?.answer.dynamicMetadata;
+    return answers.request.at(-1)?.dynamicMetadata;
   };
 
   test("hold what the section names, beside what the host says", async () => {
@@ -69,7 +69,7 @@ test("always writes on responses of routes that have no such section", async () 
 test("what no route takes goes by untouched, and nothing is asked", async () => {
   const file = config({ match: { paths: ["/r"] }, request: { pipelines: ["p"] } });
   const { route, answers, upstream, reply } = await play(file, { path: "/x", body: "é" }, { status: 404, body: "no" });
-  expect({ route, answers }).toEqual({ route: undefined, answers: [] });
+  expect({ route, answers }).toEqual({ route: undefined, answers: { request: [], response: [] } });
   expect(upstream && bodyText(upstream)).toBe("é");
   expect([headerValue(reply.headers, ":status"), bodyText(reply)]).toEqual(["404", "no"]);
 });

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { matchRoute, type RequestLine } from "../engine/core/routes/match.ts";
-import { bufferBytes, type Needs, needs, ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
+import { bufferBytes, needs } from "../engine/core/routes/needs.ts";
 import type { LinkedRoute } from "../engine/core/routes/section.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { headerValue } from "../extproc/exchange/headers.ts";
@@ -15,14 +15,11 @@ import {
   IMMEDIATE_RESPONSE,
   type ImmediateAnswer,
   Kind,
-  type PhaseKind,
-  type ProcessingRequest,
   type ProcessingResponse,
 } from "../extproc/messages/messages.ts";
-import { acceptExchanges } from "../extproc/server.ts";
-import type { CallHandler } from "../extproc/transport.ts";
 import { envoyPath } from "./envoy-path.ts";
 import type { HttpMessage } from "./http-message.ts";
+import { openCall, type RehearsedCall } from "./rehearsed-call.ts";
 
 export type Rehearsal = {
   /** undefined: no route, so nothing was asked; where nothing reached the upstream either, Envoy refuses the path */
@@ -31,8 +28,8 @@ export type Rehearsal = {
   upstream: HttpMessage | undefined;
   /** what the client gets */
   reply: HttpMessage;
-  /** what the server answered, in order */
-  answers: { kind: PhaseKind; answer: ProcessingResponse }[];
+  /** what the server answered to the messages of each direction, in order */
+  answers: { [direction in Direction]: ProcessingResponse[] };
 };
 
 /** What matching reads of a request. */
@@ -47,139 +44,112 @@ export function routeOf(runtime: Runtime, request: HttpMessage): LinkedRoute | u
   return message === undefined ? undefined : runtime.routes[matchRoute(runtime.routes, requestLine(message))];
 }
 
-/** Plays the exchange to its end; `respond` is the upstream. Rejects where the server breaks off a call: our own bug. */
+/** Plays the exchange to its end; `respond` is the upstream. Rejects where Envoy would cut it off. */
 export async function rehearse(
   runtime: Runtime,
   request: HttpMessage,
   respond: (request: HttpMessage) => HttpMessage,
 ): Promise<Rehearsal> {
   const message = withPath(request, envoyPath(requestLine(request).path));
-  if (message === undefined) return { route: undefined, upstream: undefined, reply: BAD_PATH, answers: [] };
+  const answers: Rehearsal["answers"] = { request: [], response: [] };
+  if (message === undefined) return { route: undefined, upstream: undefined, reply: BAD_PATH, answers };
   const route = routeOf(runtime, message);
-  if (route === undefined) return { route, upstream: message, reply: respond(message), answers: [] };
+  if (route === undefined) return { route, upstream: message, reply: respond(message), answers };
   const need = needs(route.plan);
-  const caller = openCall(runtime, route, need);
+  const filter: Filter = {
+    call: openCall(runtime, route.plan, need),
+    observes: need.observes,
+    heldBytesMax: bufferBytes(need.bodyBytesMax),
+  };
   try {
-    const arrived = await play(caller, "request", withRequestId(message));
-    if ("reply" in arrived) return { route, upstream: undefined, reply: arrived.reply, answers: caller.answers };
-    const upstream = need.plainResponse
-      ? without(arrived.message, ["accept-encoding", "range", "if-range"])
-      : arrived.message;
-    const came = await play(caller, "response", respond(upstream));
-    return { route, upstream, reply: "reply" in came ? came.reply : came.message, answers: caller.answers };
+    const arrived = await pass(filter, "request", withRequestId(message));
+    answers.request = filter.call.answers.splice(0);
+    if ("reply" in arrived) return { route, upstream: undefined, reply: arrived.reply, answers };
+    const upstream = need.plainResponse ? without(arrived.message, CODING_AND_RANGE) : arrived.message;
+    const came = await pass(filter, "response", respond(upstream));
+    answers.response = filter.call.answers;
+    return { route, upstream, reply: "reply" in came ? came.reply : came.message, answers };
   } finally {
-    caller.handler.closed();
+    filter.call.close();
   }
 }
 
+const CODING_AND_RANGE = ["accept-encoding", "range", "if-range"];
+
 type Direction = "request" | "response";
 
-/** One ext_proc call, from Envoy's side. */
-type Caller = {
-  handler: CallHandler;
-  need: Needs;
-  /** which headers and bodies go, by now */
-  headers: { [direction in Direction]: boolean };
-  modes: { [direction in Direction]: BodyMode };
-  isFirst: boolean;
-  answers: Rehearsal["answers"];
-  /** takes the next answer, or why there will be none */
-  settle: { resolve(answer: ProcessingResponse): void; reject(error: Error): void } | undefined;
-};
+/** Envoy's ext_proc filter on one exchange. */
+type Filter = { call: RehearsedCall; observes: boolean; heldBytesMax: number };
 
-function openCall(runtime: Runtime, route: LinkedRoute, need: Needs): Caller {
-  const call = {
-    send: (answer: ProcessingResponse) => caller.settle?.resolve(keep(answer)),
-    end: () => caller.settle?.reject(new Error("the server ended the call before it had answered")),
-    fail: (code: number, message: string) =>
-      caller.settle?.reject(new Error(`the server failed the call with gRPC status ${code}: ${message}`)),
-    failBug: (error: unknown) => caller.settle?.reject(error instanceof Error ? error : new Error(String(error))),
-  };
-  const mark = routeMark(route.plan);
-  const caller: Caller = {
-    handler: acceptExchanges(runtime)(call, (name) => (name === ROUTE_MARK ? mark : undefined)),
-    need,
-    headers: { request: need.requestHeaders, response: need.responseHeaders },
-    modes: { request: bodyMode(need.requestBody), response: bodyMode(need.responseBody) },
-    isFirst: true,
-    answers: [],
-    settle: undefined,
-  };
-  return caller;
-}
-
-function bodyMode(sends: boolean): BodyMode {
-  return sends ? BodyMode.BUFFERED : BodyMode.NONE;
-}
-
-// The server may use an answer's body again (transport.ts).
-function keep(answer: ProcessingResponse): ProcessingResponse {
-  return answer.body === undefined ? answer : { ...answer, body: answer.body.slice() };
-}
+/** A message as it goes on, or the reply in its place. */
+type Passed = { message: HttpMessage } | { reply: HttpMessage };
 
 const HEADERS = { request: Kind.requestHeaders, response: Kind.responseHeaders } as const;
 const BODY = { request: Kind.requestBody, response: Kind.responseBody } as const;
 
-/** One message through the filter: as it goes on, or the reply in its place. */
-async function play(
-  caller: Caller,
-  direction: Direction,
-  message: HttpMessage,
-): Promise<{ message: HttpMessage } | { reply: HttpMessage }> {
-  const { headers, body } = message;
-  const endOfStream = body.length === 0;
-  let going = message;
-  if (caller.headers[direction]) {
-    const answer = await ask(caller, HEADERS[direction], { headers: [...headers], endOfStream });
+/** One message through the filter. */
+async function pass(filter: Filter, direction: Direction, message: HttpMessage): Promise<Passed> {
+  const { call } = filter;
+  const sends = call.sends[direction];
+  const endOfStream = message.body.length === 0;
+  const mode = endOfStream ? BodyMode.NONE : sends.body;
+  if (sends.headers) call.tell(HEADERS[direction], { headers: [...message.headers], endOfStream });
+  if (filter.observes) {
+    if (mode !== BodyMode.NONE) call.tell(BODY[direction], { body: message.body, endOfStream: true });
+    return { message };
+  }
+  // In these modes the length goes before anybody has answered (facts 2.6).
+  const streams = mode === BodyMode.STREAMED || mode === BodyMode.FULL_DUPLEX_STREAMED;
+  const unframed = streams ? without(message, ["content-length"]) : message;
+  if (mode === BodyMode.FULL_DUPLEX_STREAMED) return passDuplex(call, direction, unframed);
+  let going = unframed;
+  if (sends.headers) {
+    const answer = await call.answer();
     if (answer.kind === IMMEDIATE_RESPONSE) return { reply: immediateReply(answer) };
-    override(caller, direction, answer);
+    override(call, direction, answer);
     going = mutated(going, answer);
   }
-  if (endOfStream || caller.modes[direction] !== BodyMode.BUFFERED) return { message: going };
-  if (body.length > bufferBytes(caller.need.bodyBytesMax)) return { reply: overflow(direction) };
-  const answer = await ask(caller, BODY[direction], { body, endOfStream: true });
+  if (endOfStream || sends.body === BodyMode.NONE) return { message: going };
+  if (sends.body === BodyMode.BUFFERED && message.body.length > filter.heldBytesMax)
+    return { reply: overflow(direction) };
+  call.tell(BODY[direction], { body: message.body, endOfStream: true });
+  const answer = await call.answer();
   if (answer.kind === IMMEDIATE_RESPONSE) return { reply: immediateReply(answer) };
   return { message: mutated(going, answer) };
 }
 
-async function ask(
-  caller: Caller,
-  kind: PhaseKind,
-  content: Partial<ProcessingRequest>,
-): Promise<ContinueAnswer | ImmediateAnswer> {
-  const protocolConfig = {
-    requestBodyMode: caller.modes.request,
-    responseBodyMode: caller.modes.response,
-    sendBodyWithoutWaitingForHeaderResponse: false,
-  };
-  const answered = new Promise<ProcessingResponse>((resolve, reject) => {
-    caller.settle = { resolve, reject };
-  });
-  caller.handler.recv({
-    kind,
-    headers: [],
-    body: new Uint8Array(0),
-    endOfStream: false,
-    observabilityMode: false,
-    protocolConfig: caller.isFirst ? protocolConfig : undefined,
-    attributes: undefined,
-    ...content,
-  });
-  caller.isFirst = false;
-  const answer = await answered;
-  caller.answers.push({ kind, answer });
-  return answer;
+/** Full duplex: the body goes without waiting for an answer, and answers to it are chunks of a body of any length. */
+async function passDuplex(call: RehearsedCall, direction: Direction, message: HttpMessage): Promise<Passed> {
+  call.tell(BODY[direction], { body: message.body, endOfStream: true });
+  let { headers } = message;
+  let begun = false;
+  const chunks: Uint8Array[] = [];
+  for (;;) {
+    const answer = await call.answer();
+    if (answer.kind === IMMEDIATE_RESPONSE) {
+      if (begun && direction === "response")
+        throw new Error("the response is cut: it was refused when its headers had gone");
+      return { reply: immediateReply(answer) };
+    }
+    if (answer.kind === HEADERS[direction]) {
+      begun = true;
+      headers = mutated({ headers, body: message.body }, answer).headers;
+      continue;
+    }
+    chunks.push(answer.body ?? new Uint8Array(0));
+    if (answer.endOfStream) return { message: { headers, body: Buffer.concat(chunks) } };
+  }
 }
 
 // An override in the answer to the request's headers is for both bodies, later only for the response's (facts 10).
-function override(caller: Caller, direction: Direction, answer: ContinueAnswer): void {
+function override({ sends }: RehearsedCall, direction: Direction, answer: ContinueAnswer): void {
   const modes = answer.modeOverride;
   if (modes === undefined) return;
   if (direction === "request") {
-    caller.modes.request = modes.requestBodyMode;
-    caller.headers.response = modes.responseHeaderMode === HeaderMode.SEND; // DEFAULT: the filter's own, which is SKIP
+    sends.request.body = modes.requestBodyMode;
+    sends.response.headers = modes.responseHeaderMode === HeaderMode.SEND; // DEFAULT: the filter's own, which is SKIP
   }
-  caller.modes.response = modes.responseBodyMode;
+  sends.response.body = modes.responseBodyMode;
 }
 
 /** Removes, then sets (facts 3.5); what the default mutation_rules refuse is skipped (facts 3.6). */

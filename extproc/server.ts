@@ -128,11 +128,11 @@ class RoutedTreatment implements Treatment {
   }
 
   private read(section: LinkedSection, reading: Reading): Decision {
-    const { direction, guards, metadata } = section.plan;
+    const { direction, guards } = section.plan;
     const message = this[direction];
     message.reading = reading;
     const decision = newDecision("read");
-    decision.holds = guards || metadata.length > 0; // metadata go with an answer, which so must wait
+    decision.holds = holdsBody(section.plan);
     decision.pieces = reading === "events";
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";

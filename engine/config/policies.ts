@@ -3,7 +3,7 @@ import { complain, type DocumentPath, type Report } from "../core/diagnostic.ts"
 import { FAULT_REASONS } from "../core/outcome.ts";
 import type { FaultPolicyConfig } from "../core/routes/fault-policy.ts";
 import type { RouteConfig } from "../core/routes/http-config.ts";
-import { bufferBytes, needs } from "../core/routes/needs.ts";
+import { type BodyNeed, bufferBytes, needs } from "../core/routes/needs.ts";
 import type { RoutePlan, SectionPlan } from "../core/routes/route.ts";
 
 /** `config`: with `onFault` spread over the reasons. Only what the file says itself is complained of, no default. */
@@ -14,9 +14,13 @@ export function complainOfPolicies(config: RouteConfig, route: RoutePlan, at: Do
     if (section === undefined || written === undefined) continue;
     const path = [...at, direction, "onFault"];
     if (section.pipelines.length === 0) complainOfNoPipelines(written, path, report);
-    else complainOfProxyLimits(written, section, path, report);
+    else complainOfProxyLimits(written, section, bodyNeedOf(route, direction), path, report);
     complainOfServerGone(written, route, direction, path, report);
   }
+}
+
+function bodyNeedOf(route: RoutePlan, direction: "request" | "response"): BodyNeed {
+  return direction === "request" ? needs(route).requestBody : needs(route).responseBody;
 }
 
 // Without pipelines no body is read; only the server itself can be missing.
@@ -30,11 +34,16 @@ function complainOfNoPipelines(written: FaultPolicyConfig, at: DocumentPath, rep
 function complainOfProxyLimits(
   written: FaultPolicyConfig,
   section: SectionPlan,
+  body: BodyNeed,
   at: DocumentPath,
   report: Report,
 ): void {
   const { bodyBytes, deadlineMs } = section.limits;
-  if (written.tooLarge === "pass") {
+  if (written.error === "pass" && body === "duplex") {
+    const message = "events that are treated one by one cannot pass without the server once the first is on its way";
+    complain(report, "W_POLICY", at, message, "take the event streams out of contentTypes, or refuse the fault error");
+  }
+  if (written.tooLarge === "pass" && body === "buffered") {
     const status = section.direction === "request" ? 413 : 500;
     const message = `a body without content-length that is over ${bufferBytes(bodyBytes)} bytes gets Envoy's own ${status}, it cannot pass`;
     complain(report, "W_POLICY", at, message, "raise limits.bodyBytes, or refuse what is too large");

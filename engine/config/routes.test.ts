@@ -172,6 +172,11 @@ describe("what cannot be or cannot hold is said with its place and a remedy", ()
       /W_POLICY {2}http\.routes\[0\]\.request\.onFault: a body without content-length that is over 2162688 bytes gets Envoy's own 413/,
     ],
     [
+      "passing a stream of events without the server",
+      [{ name: "x", request: { ...guarded, contentTypes: ["application/x-ndjson"], onFault: { error: "pass" } } }],
+      /W_POLICY .*onFault: events that are treated one by one cannot pass without the server once the first/,
+    ],
+    [
       "a fault that no deadline brings",
       [{ name: "x", request: { ...guarded, limits: { deadlineMs: 0 }, onFault: { timeout: "pass" } } }],
       /W_POLICY .*there is no deadline/,
