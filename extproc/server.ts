@@ -80,7 +80,7 @@ class RoutedTreatment implements Treatment {
   }
 
   expects(direction: Direction): boolean {
-    return (this.section(direction)?.pipelines.length ?? 0) > 0;
+    return this.section(direction) !== undefined;
   }
 
   // --- headers ----------------------------------------------------------------------------------------------------------
@@ -280,6 +280,12 @@ class RoutedTreatment implements Treatment {
     return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
   }
 
+  // With a configuration of ours Envoy waits longer than any of its routes may take; of another's we know nothing.
+  patienceMs(direction: Direction): number {
+    const limitMs = this.section(direction)?.plan.limits.deadlineMs ?? 0;
+    return this.named || limitMs + LATE_MS <= ENVOY_TIMEOUT_MS ? 0 : limitMs + 2 * LATE_MS;
+  }
+
   replyCut(): void {
     this.runtime.counters.add("cutReplies", this.route?.plan.name ?? "", 1);
   }
@@ -293,6 +299,9 @@ const OF_ANOTHER_BODY = ["content-length", "etag", "last-modified", "content-md5
 function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
   return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }
+
+/** Envoy's default message_timeout (facts 14.1). */
+const ENVOY_TIMEOUT_MS = 200;
 
 /** How long after the section's deadline, which acts between steps, one that does not come back is given up. */
 const LATE_MS = 50;
