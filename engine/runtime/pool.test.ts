@@ -1,0 +1,348 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { loadConfig } from "../config/load.ts";
+import type { JsonObject } from "../core/event/json.ts";
+import type { LinkedSection, Verdict } from "../core/routes/section.ts";
+import type { Fold } from "../core/state/update.ts";
+import { findSystem } from "../systems/registry.ts";
+import { openPool, type Pool, type PoolOptions } from "./pool.ts";
+import { re2Regexps } from "./regexps.ts";
+import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import { ajvSchemas } from "./schemas.ts";
+
+const EVERYTHING = 1e9;
+
+process.env.AGGLO_POOL_KEY = "a key for tests";
+
+const opened: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+function open(options: Partial<PoolOptions> = {}): { pool: Pool; crashes: Error[] } {
+  const crashes: Error[] = [];
+  const pool = openPool({ nsPerByte: EVERYTHING, onCrash: (error) => crashes.push(error), ...options });
+  opened.push(pool.close);
+  return { pool, crashes };
+}
+
+async function start(
+  config: object | string,
+  pool: Pool | undefined,
+  options: Partial<RuntimeOptions> = {},
+): Promise<Runtime> {
+  const text = typeof config === "string" ? config : JSON.stringify(config);
+  const { plan, systems, diagnostics } = loadConfig(text, {
+    file: "test.json",
+    regexps: re2Regexps(),
+    schemas: ajvSchemas(re2Regexps()),
+    systemForm: findSystem,
+  });
+  if (plan === undefined) throw new Error(JSON.stringify(diagnostics));
+  const given = pool === undefined ? {} : { pool };
+  const runtime = await startRuntime(plan, systems, { log: () => undefined, ...given, ...options });
+  opened.push(() => runtime.close(0));
+  return runtime;
+}
+
+function sectionOf(runtime: Runtime, route = 0, direction: "request" | "response" = "request"): LinkedSection {
+  return runtime.routes[route]?.[direction] as LinkedSection;
+}
+
+const utf8 = (text: string): Uint8Array => Buffer.from(text, "utf8");
+
+async function treated(
+  runtime: Runtime,
+  content: Uint8Array | string,
+  contentType = "application/json",
+  http?: JsonObject,
+): Promise<Verdict> {
+  const bytes = typeof content === "string" ? utf8(content) : content;
+  return runtime.treat(sectionOf(runtime), bytes, http, contentType);
+}
+
+/** What can be compared: a thread gives bytes and no text. */
+function comparable(verdict: Verdict): object {
+  const bytes = verdict.bytes === undefined ? undefined : Buffer.from(verdict.bytes).toString("utf8");
+  return { ...verdict, text: undefined, bytes };
+}
+
+/** Counters without those that say where messages were treated, and without times. */
+function countsOf(runtime: Runtime): string[] {
+  const rows = runtime.counters.snapshot().filter(({ name }) => !/^(treatment|pool)|LatencyNs$/.test(name));
+  return rows.map(({ name, label, value }) => `${name} ${label} ${value}`).sort();
+}
+
+/** How messages of the pool ended, all sections together. */
+function poolCounts(runtime: Runtime): { [outcome: string]: number } {
+  const counts: { [outcome: string]: number } = {};
+  for (const { name, label, value } of runtime.counters.snapshot()) {
+    const outcome = label.slice(label.lastIndexOf("|") + 1);
+    if (name === "poolMessages") counts[outcome] = (counts[outcome] ?? 0) + value;
+  }
+  return counts;
+}
+
+/** Everything that a process can do to a message, in one route; the state of the aggregations shows in its header. */
+const KITCHEN = {
+  pipelines: [
+    { name: "judge", processes: [{ name: "no-bad" }, { name: "valid" }] },
+    { name: "shape", processes: [{ name: "note" }, { name: "hide" }, { name: "mail" }, { name: "sum" }] },
+    { name: "copy", processes: [{ name: "wanted" }, { name: "archive" }], enableMetrics: true },
+  ],
+  processDefinitions: [
+    { filter: { name: "no-bad", condition: "has(event.bad)" } },
+    { validator: { name: "valid", schema: { type: "object", properties: { n: { type: "number" } } } } },
+    { annotator: { name: "note", onExists: "overwrite", annotations: [{ fieldKey: "seen", value: "yes" }] } },
+    { redactor: { name: "hide", rules: [{ paths: ["**.card"], mask: { keepLast: 4 } }] } },
+    { redactor: { name: "mail", rules: [{ detect: ["email"], hmac: { key: "${env:AGGLO_POOL_KEY}" } }] } },
+    {
+      aggregator: {
+        name: "sum",
+        stateStore: "state",
+        aggregation: { key: "n", aggregationType: "AggSum", groupByKeys: ["g"] },
+        forwardState: true,
+      },
+    },
+    { continuation: { name: "wanted", condition: { exists: { ops: [{ key: "g", op: "Exists" }] } } } },
+    { tee: { name: "archive", outputConnectorRef: "archive" } },
+  ],
+  externalSystems: [
+    { externalType: "ExternalKVStore", name: "state", connectionString: "mem:state" },
+    { externalType: "ExternalPubSub", name: "archive", connectionString: "mem:archive" },
+  ],
+  http: {
+    version: 1,
+    routes: [
+      {
+        name: "all",
+        match: { paths: ["/**"] },
+        request: {
+          contentTypes: ["application/json", "application/x-ndjson"],
+          pipelines: ["judge", "shape", "copy"],
+          setHeaders: { "x-path": "{internal:http.path}" },
+          limits: { deadlineMs: 0 },
+        },
+      },
+    ],
+  },
+};
+
+/** Never waits: each message has a thread for itself. */
+const COVER = (limits: object = {}) => ({
+  pipelines: [{ name: "cover", processes: [{ name: "cover-cards" }] }],
+  processDefinitions: [{ redactor: { name: "cover-cards", rules: [{ paths: ["card"], mask: { keepLast: 4 } }] } }],
+  http: {
+    version: 1,
+    routes: [
+      {
+        name: "cover",
+        match: { paths: ["/**"] },
+        request: { pipelines: ["cover"], limits: { deadlineMs: 0, ...limits } },
+      },
+    ],
+  },
+});
+
+const CARD = '{"card":"4111111111111111"}';
+const COVERED = '{"card":"************1111"}';
+
+/** One of the examples, with what depends on the clock and the current folder taken out. */
+function example(name: string): object {
+  const file = new URL(`../../examples/${name}/${name}.json`, import.meta.url);
+  const text = readFileSync(file, "utf8");
+  const folder = mkdtempSync(join(tmpdir(), "agglo-pool-"));
+  opened.push(async () => rmSync(folder, { recursive: true }));
+  const config = JSON.parse(text.replace('"mirrored"', JSON.stringify(folder)), (key, value) =>
+    key === "rate" ? undefined : value,
+  );
+  for (const { request, response } of config.http.routes) {
+    for (const section of [request, response]) if (section) section.limits = { ...section.limits, deadlineMs: 0 };
+  }
+  return config;
+}
+
+const value = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom("4111111111111111", "ann@example.org", "roof-1", "2026-11-24T11:02:31Z", "call 030 5550 1234567"),
+  fc.integer({ min: -50, max: 700 }),
+);
+const KEYS = [
+  "items",
+  "card",
+  "total",
+  "n",
+  "g",
+  "bad",
+  "sensor",
+  "at",
+  "fahrenheit",
+  "headers",
+  "ip",
+  "__proto__",
+  "ü",
+];
+const event = fc
+  .array(fc.tuple(fc.oneof(fc.constantFrom(...KEYS), fc.string({ maxLength: 3 })), value), { maxLength: 8 })
+  .map(
+    (members) => `{${members.map(([key, member]) => `${JSON.stringify(key)}: ${JSON.stringify(member)}`).join(" ,")}}`,
+  );
+const reading = fc
+  .record({ fahrenheit: fc.integer({ min: 0, max: 600 }), n: fc.integer(), g: fc.constantFrom("a", "b") })
+  .map((members) =>
+    JSON.stringify({ sensor: "roof-1", at: "2026-11-24T11:02:31Z", items: [{ card: "4111" }], ...members }),
+  );
+const content = fc.oneof(
+  { weight: 3, arbitrary: reading.map(utf8) },
+  { weight: 4, arbitrary: event.map(utf8) },
+  { weight: 2, arbitrary: fc.array(event, { maxLength: 5 }).map((events) => utf8(`[${events.join(", ")}]`)) },
+  { weight: 2, arbitrary: fc.array(event, { minLength: 1, maxLength: 5 }).map((events) => utf8(events.join("\n"))) },
+  { weight: 1, arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 20 }).map(utf8) },
+  { weight: 1, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 20 }) },
+  { weight: 1, arbitrary: fc.constant(utf8('{"n": 12345678901234567890, "g": 1.50}')) },
+);
+const message = fc.record({
+  content,
+  contentType: fc.constantFrom("application/json", "application/x-ndjson", "text/event-stream"),
+  direction: fc.constantFrom("request" as const, "response" as const),
+  http: fc.dictionary(fc.constantFrom("path", "__proto__", "method"), fc.string({ maxLength: 5 })),
+});
+
+describe.each(["kitchen", "orders", "telemetry"])("in the pool everything is as on the event loop: %s", (name) => {
+  test("verdicts, bodies, counts, copies and state", async () => {
+    const config = () => (name === "kitchen" ? KITCHEN : example(name));
+    const { pool, crashes } = open();
+    const runtimes = [await start(config(), undefined), await start(config(), pool)] as const;
+    const copies = runtimes.map(({ memory }) => {
+      const got: string[] = [];
+      for (const topic of ["archive", "alarms"])
+        memory.subscribe(topic, (_id, bytes) => got.push(`${topic} ${Buffer.from(bytes)}`));
+      return got;
+    });
+    let pooled = 0;
+    await fc.assert(
+      fc.asyncProperty(message, async ({ content, contentType, direction, http }) => {
+        const verdicts = runtimes.map((runtime) => {
+          const section = sectionOf(runtime, 0, direction) ?? sectionOf(runtime);
+          return runtime.treat(section, content, section.plan.readsHttp ? http : undefined, contentType);
+        });
+        expect(verdicts[1]).toBeInstanceOf(Promise);
+        pooled++;
+        const [here, there] = await Promise.all(verdicts);
+        expect(comparable(there as Verdict)).toEqual(comparable(here as Verdict));
+      }),
+      { numRuns: 300 },
+    );
+    await vi.waitFor(() => expect(runtimes.map((runtime) => runtime.queued().events)).toEqual([0, 0]));
+    const [here, there] = runtimes;
+    expect(countsOf(there)).toEqual(countsOf(here));
+    expect(copies[1]).toEqual(copies[0]);
+    expect(poolCounts(there)).toEqual({ treated: pooled });
+    const key = `:${name === "kitchen" ? "shape" : "count"}:as`;
+    const read: Fold = { kind: "fold", id: "", key, path: [], numbers: [], reads: true };
+    const states = await Promise.all(
+      runtimes.map(({ ports }) => ports.states.update(name === "kitchen" ? "state" : "counts", read)),
+    );
+    if (name !== "orders") expect(Object.keys(states[0]?.values ?? {})).not.toEqual([]);
+    expect(states[1]).toEqual(states[0]);
+    expect(crashes).toEqual([]);
+  });
+});
+
+const FAULTY = new URL("./testing/pool-worker.ts", import.meta.url);
+
+/** Threads that can be made to fail, by the content type of a message. */
+async function startFaulty(config: object = COVER(), lane: PoolOptions["limits"] = {}) {
+  const { pool, crashes } = open({ file: FAULTY, limits: { threadsMax: 2, waitMs: 10_000, ...lane } });
+  return { pool, crashes, runtime: await start(config, pool) };
+}
+
+async function covers(runtime: Runtime): Promise<void> {
+  expect(comparable(await treated(runtime, CARD))).toMatchObject({ kind: "changed", bytes: COVERED });
+}
+
+describe("a thread that ends", () => {
+  test.each(["test/exit", "test/throw", "test/bug", "test/memory"])(
+    "by %s is its message's fault only",
+    async (fault) => {
+      const { runtime, crashes } = await startFaulty(COVER(), { heapMb: 64 });
+      const others = Array.from({ length: 20 }, () => covers(runtime));
+      const ended = await treated(runtime, CARD, fault);
+      expect(ended).toMatchObject({ kind: "faulted", reason: "error", reply: { status: 500 } });
+      await Promise.all([...others, ...Array.from({ length: 20 }, () => covers(runtime))]);
+      expect(poolCounts(runtime)).toEqual({ treated: 40, error: 1 });
+      expect(crashes).toHaveLength(1);
+    },
+  );
+
+  test("again and again is replaced each time", async () => {
+    const { runtime, crashes } = await startFaulty();
+    for (let i = 0; i < 6; i++) {
+      const [ended] = await Promise.all([treated(runtime, CARD, "test/exit"), covers(runtime)]);
+      expect(ended.reason).toBe("error");
+    }
+    expect(poolCounts(runtime)).toEqual({ treated: 6, error: 6 });
+    expect(crashes).toHaveLength(6);
+  });
+
+  test("while it starts keeps nobody from being treated", async () => {
+    const { runtime, pool } = await startFaulty(COVER(), { threadsMax: 1 });
+    await treated(runtime, CARD, "test/exit");
+    // The next one is on its way up.
+    await Promise.all([treated(runtime, CARD, "test/exit"), treated(runtime, CARD, "test/exit")]);
+    await covers(runtime);
+    expect(pool.gauges()[0]).toMatchObject({ running: 0, waiting: 0, bytes: 0 });
+  });
+});
+
+describe("a message", () => {
+  test("over its deadline ends its thread and no other", async () => {
+    const { runtime, crashes } = await startFaulty(COVER({ deadlineMs: 50 }));
+    const late = treated(runtime, CARD, "test/spin");
+    await Promise.all([covers(runtime), covers(runtime), covers(runtime)]);
+    expect(await late).toMatchObject({ kind: "faulted", reason: "timeout", detail: "the deadline has passed" });
+    await covers(runtime);
+    expect(poolCounts(runtime)).toEqual({ treated: 4, timeout: 1 });
+    expect(crashes).toEqual([]);
+  });
+
+  test("without a deadline takes as long as it takes", async () => {
+    const { runtime } = await startFaulty();
+    const never = treated(runtime, CARD, "test/never");
+    for (let i = 0; i < 50; i++) await covers(runtime);
+    await runtime.close(0);
+    expect(await never).toMatchObject({ kind: "faulted", reason: "error", detail: "the server is ending" });
+  });
+
+  test("that finds no thread in time is too much", async () => {
+    const { runtime } = await startFaulty(COVER(), { threadsMax: 1, waitMs: 50 });
+    const first = treated(runtime, CARD, "test/never");
+    expect(await treated(runtime, CARD)).toMatchObject({ reason: "overload", detail: "no thread was free for 50 ms" });
+    await runtime.close(0);
+    await first;
+  });
+
+  test("is too much where the line is full, and where too many bytes are held", async () => {
+    const { runtime, pool } = await startFaulty(COVER(), { threadsMax: 1, waitingMax: 2, heldBytesMax: 1000 });
+    const held = [treated(runtime, CARD, "test/never"), treated(runtime, CARD)];
+    expect(await treated(runtime, `"${"x".repeat(1000)}"`)).toMatchObject({
+      reason: "overload",
+      reply: { status: 503 },
+    });
+    held.push(treated(runtime, CARD));
+    expect(await treated(runtime, CARD)).toMatchObject({ reason: "overload" });
+    expect(pool.gauges()[0]).toMatchObject({ running: 1, waiting: 2, bytes: 3 * CARD.length });
+    await runtime.close(0);
+    expect((await Promise.all(held)).map(({ reason }) => reason)).toEqual(["error", "error", "error"]);
+    expect(pool.gauges()[0]).toMatchObject({ waiting: 0, bytes: 0 });
+    expect(poolCounts(runtime)).toEqual({ overload: 2, error: 3 });
+  });
+
+  test("larger than everything that may be held still goes through alone", async () => {
+    const { runtime } = await startFaulty(COVER(), { heldBytesMax: 10 });
+    await covers(runtime);
+  });
+});
