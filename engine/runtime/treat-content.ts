@@ -2,6 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import type { JsonObject } from "../core/event/json.ts";
 import { faulted, type LinkedSection, treat, type Verdict } from "../core/routes/section.ts";
+import { inTime } from "./in-time.ts";
 
 /** As `treat` (core/routes/section.ts); the verdict has the new body's `bytes` beside its text. */
 export function treatContent(
@@ -13,7 +14,7 @@ export function treatContent(
   const text = decodeUtf8(content);
   if (text === undefined) return faulted(section, "unparsable", "not valid UTF-8");
   const verdict = treat(section, text, http, contentType);
-  return verdict instanceof Promise ? verdict.then(encoded) : encoded(verdict);
+  return verdict instanceof Promise ? inTime(section, verdict).then(encoded) : encoded(verdict);
 }
 
 function encoded(verdict: Verdict): Verdict {
