@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -345,4 +345,169 @@ describe("a message", () => {
     const { runtime } = await startFaulty(COVER(), { heldBytesMax: 10 });
     await covers(runtime);
   });
+});
+
+describe("with 64 messages under way", () => {
+  test("sums are exact, and each message is counted and copied once", async () => {
+    const { pool } = open({ limits: { threadsMax: 3, waitMs: 10_000 } });
+    const runtime = await start(KITCHEN, pool);
+    const copies: JsonObject[] = [];
+    runtime.memory.subscribe("archive", (_id, bytes) => copies.push(JSON.parse(Buffer.from(bytes).toString())));
+    let next = 0;
+    const worker = async () => {
+      while (next < 600) {
+        const n = next++;
+        const verdict = await treated(runtime, JSON.stringify({ n, g: `${n % 3}` }), "application/json", {
+          path: `/${n}`,
+        });
+        expect(verdict).toMatchObject({ kind: "changed", setHeaders: [{ name: "x-path", value: `/${n}` }] });
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, worker));
+    await vi.waitFor(() => expect(copies).toHaveLength(600));
+    const groups = [0, 1, 2].map((rest) => (200 * 199 * 3) / 2 + 200 * rest);
+    const read: Fold = { kind: "fold", id: "", key: ":shape:as", path: [], numbers: [], reads: true };
+    const { values } = await runtime.ports.states.update("state", read);
+    expect(values).toEqual({
+      "n:AggSum": { 0: { value: groups[0] }, 1: { value: groups[1] }, 2: { value: groups[2] } },
+    });
+    expect(copies.map(({ n }) => n).sort((a, b) => Number(a) - Number(b))).toEqual(
+      Array.from({ length: 600 }, (_, n) => n),
+    );
+    expect(poolCounts(runtime)).toEqual({ treated: 600 });
+  });
+});
+
+/** Commands of a test: each runs until the file of its name is there. */
+type Commands = { open(name: string): void; script(name: string, then: string): string };
+
+function newCommands(): Commands {
+  const folder = mkdtempSync(join(tmpdir(), "agglo-pool-"));
+  opened.push(async () => rmSync(folder, { recursive: true }));
+  return {
+    open: (name) => writeFileSync(join(folder, name), ""),
+    script(name, then) {
+      const path = join(folder, `${name}.sh`);
+      const wait = `while [ ! -e '${join(folder, name)}' ]; do sleep 0.02; done`;
+      writeFileSync(path, `#!/bin/sh\n${wait}\n${then}\n`, { mode: 0o755 });
+      return path;
+    },
+  };
+}
+
+/** Three commands: `start` that nobody waits for, `copy` that makes a copy later, `ask` that the message waits for. */
+function commanding(commands: Commands, deadlineMs = 15_000) {
+  const job = (name: string, then: string) => ({ runnable: { pathToExec: commands.script(name, then) } });
+  const mapArgs = { path: commands.script("copy", "echo 5") };
+  const transformation = { transformationType: "TransformMap", mapArgs };
+  return {
+    pipelines: [{ name: "run", processes: [{ name: "start" }, { name: "copy" }, { name: "ask" }] }],
+    processDefinitions: [
+      { spawner: { name: "start", job: job("start", "exit 1") } },
+      { transformer: { name: "made", specs: [{ sourceField: "n", targetField: "n", transformation }] } },
+      { tee: { name: "copy", outputConnectorRef: "archive", transformerRef: "made" } },
+      { spawner: { name: "ask", doSync: true, job: job("ask", "cat") } },
+    ],
+    externalSystems: [{ externalType: "ExternalPubSub", name: "archive", connectionString: "mem:archive" }],
+    http: {
+      version: 1,
+      routes: [{ name: "run", match: { paths: ["/**"] }, request: { pipelines: ["run"], limits: { deadlineMs } } }],
+    },
+  };
+}
+
+describe("commands of a message in the pool", () => {
+  test("run on the main thread, and a close waits for what they do after the verdict", async () => {
+    const commands = newCommands();
+    const { pool } = open();
+    const runtime = await start(commanding(commands), pool, { allowSpawn: true });
+    const copies: string[] = [];
+    runtime.memory.subscribe("archive", (_id, bytes) => copies.push(Buffer.from(bytes).toString()));
+    commands.open("ask");
+    expect(await treated(runtime, '{"n":"a"}')).toMatchObject({ kind: "passed", detail: "" });
+    expect(copies).toEqual([]);
+    const closed = runtime.close(15_000);
+    commands.open("start");
+    commands.open("copy");
+    await closed;
+    expect(copies).toEqual(['{"n":5}']);
+    expect(countsOf(runtime)).toContain("teeSent archive 1");
+    expect(countsOf(runtime)).toContain("spawned start|failed 1");
+  });
+
+  test("keep no other message from the same thread", async () => {
+    const commands = newCommands();
+    const { pool } = open({ limits: { threadsMax: 1, waitMs: 10_000 } });
+    const runtime = await start(commanding(commands), pool, { allowSpawn: true });
+    commands.open("copy");
+    const waiting = Array.from({ length: 5 }, () => treated(runtime, '{"n":"a"}'));
+    await vi.waitFor(() => expect(countsOf(runtime)).toContain("teeSent archive 5"), 10_000);
+    expect(pool.gauges()[1]).toMatchObject({ threads: 1, running: 5, waiting: 0 });
+    commands.open("ask");
+    expect((await Promise.all(waiting)).map(({ kind }) => kind)).toEqual(Array(5).fill("passed"));
+  });
+
+  test("that take too long are a timeout, at the deadline", async () => {
+    const { pool } = open();
+    const runtime = await start(commanding(newCommands(), 100), pool, { allowSpawn: true });
+    expect(await treated(runtime, '{"n":"a"}')).toMatchObject({ kind: "faulted", reason: "timeout" });
+  });
+});
+
+describe("a runtime that is closed", () => {
+  test("waits for the messages it has and takes no more", async () => {
+    const { pool } = open({ limits: { threadsMax: 1, waitMs: 10_000 } });
+    const runtime = await start(COVER(), pool);
+    const held = Array.from({ length: 20 }, () => covers(runtime));
+    const closed = runtime.close(10_000);
+    expect(await treated(runtime, CARD)).toMatchObject({ reason: "overload", detail: "the server is ending" });
+    await closed;
+    expect(poolCounts(runtime)).toEqual({ treated: 20 });
+    await Promise.all(held);
+  });
+
+  test("leaves another plan in the same pool alone", async () => {
+    const { pool } = open();
+    const [before, after] = [await start(COVER(), pool), await start(KITCHEN, pool)];
+    await covers(before);
+    await before.close(0);
+    expect(await treated(after, '{"n":1,"g":"a"}', "application/json", {})).toMatchObject({ kind: "changed" });
+    const again = await start(COVER(), pool);
+    await covers(again);
+  });
+});
+
+describe("what goes to the pool", () => {
+  const large = `{"card":"4111111111111111","items":[${'{"a":[1,2,3]},'.repeat(40_000)}0]}`;
+
+  test("is what would hold the event loop; the rest is answered at once", async () => {
+    const { pool } = openReal();
+    const runtime = await start(COVER(), pool);
+    const small = runtime.treat(sectionOf(runtime), utf8(CARD), undefined, "application/json");
+    expect(small).not.toBeInstanceOf(Promise);
+    expect(comparable(small as Verdict)).toMatchObject({ kind: "changed", bytes: COVERED });
+    expect(await treated(runtime, large)).toMatchObject({ kind: "changed" });
+    expect(poolCounts(runtime)).toEqual({ treated: 1 });
+    const measured = runtime.counters.snapshot().filter(({ name }) => name.startsWith("treatment"));
+    expect(measured).toMatchObject([
+      { name: "treatmentNs", label: "cover|request" },
+      { name: "treatmentBytes", label: "cover|request", value: large.length },
+    ]);
+    expect(measured[0]?.value).toBeGreaterThan(0);
+  });
+
+  test("may come in shared memory, as a part of it", async () => {
+    const { pool } = open();
+    const runtime = await start(COVER(), pool);
+    const around = new Uint8Array(new SharedArrayBuffer(CARD.length + 10)).fill(0xff);
+    around.set(utf8(CARD), 5);
+    const verdict = await treated(runtime, around.subarray(5, 5 + CARD.length));
+    expect(comparable(verdict)).toMatchObject({ kind: "changed", bytes: COVERED });
+  });
+
+  function openReal() {
+    const pool = openPool({ onCrash: () => undefined });
+    opened.push(pool.close);
+    return { pool };
+  }
 });
