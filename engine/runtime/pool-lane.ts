@@ -113,13 +113,16 @@ type State = {
   running: number;
   bytes: number;
   last: number;
+  /** one thread that ends fails all its messages with one error */
+  crash: Error | undefined;
 };
 
 const timers = nodeTimers();
 
 export function openLane(options: LaneOptions): Lane {
   const threads = newThreads(options);
-  const lane: State = { options, threads, held: new Map(), waiting: [], running: 0, bytes: 0, last: 0 };
+  const counts = { running: 0, bytes: 0, last: 0 };
+  const lane: State = { options, threads, held: new Map(), waiting: [], ...counts, crash: undefined };
   threads.on("message", (message: FromThread) => {
     if ("started" in message) started(lane, message.started);
     else options.onPorts(message.plan, message.ports);
@@ -184,9 +187,7 @@ function enter(lane: State, run: Run, settle: NonNullable<Held["settle"]>, late:
   };
   lane.held.set(held.task.id, held);
   lane.bytes += bytes;
-  held.cancelTimer = timers.after(waitMs, () => {
-    giveUp(lane, held, "overload", `no thread was free for ${waitMs} ms`);
-  });
+  giveUpAfter(waitMs, lane, held, "overload", `no thread was free for ${waitMs} ms`);
   lane.waiting.push(held);
   fill(lane);
 }
@@ -210,21 +211,34 @@ function handOver(lane: State, held: Held): void {
       release(lane, held);
     },
     (error: Error) => {
-      if (held.settle !== undefined) {
-        lane.options.onCrash(error);
-        answer(held, { fault: "error", detail: "the thread that treated it ended" });
-      }
+      if (held.settle !== undefined) crashed(lane, held, error); // else it was aborted
       release(lane, held);
     },
   );
+}
+
+function crashed(lane: State, held: Held, error: Error): void {
+  if (lane.crash !== error) lane.options.onCrash(error);
+  lane.crash = error;
+  answer(held, { fault: "error", detail: "the thread that treated it ended" });
 }
 
 function started(lane: State, id: number): void {
   const held = lane.held.get(id);
   if (held === undefined || held.settle === undefined) return; // over before this message came
   held.cancelTimer();
-  if (held.endMs === 0) return;
-  held.cancelTimer = timers.after(held.endMs, () => giveUp(lane, held, "timeout", "the deadline has passed"));
+  held.cancelTimer = () => undefined;
+  if (held.endMs > 0) giveUpAfter(held.endMs, lane, held, "timeout", "the deadline has passed");
+}
+
+// Where the event loop stood still, what a thread said meanwhile is heard before its time is up.
+function giveUpAfter(delayMs: number, lane: State, held: Held, fault: FaultReason, detail: string): void {
+  const cancel = timers.after(delayMs, () => {
+    timers.soon(() => {
+      if (held.cancelTimer === cancel) giveUp(lane, held, fault, detail);
+    });
+  });
+  held.cancelTimer = cancel;
 }
 
 function settled(held: Held, result: ThreadResult): void {
@@ -240,6 +254,7 @@ function answer(held: Held, outcome: ThreadResult | LaneFault): void {
 
 /** Answers a message that has no result yet, and ends what runs for it where nobody else's does. */
 function giveUp(lane: State, held: Held, fault: FaultReason, detail: string): void {
+  if (held.settle === undefined) return;
   answer(held, { fault, detail });
   Atomics.store((held.task.message as TaskMessage).givenUp, 0, 1);
   if (held.isHandedOver) {

@@ -24,7 +24,9 @@ afterEach(async () => {
 
 function open(options: Partial<PoolOptions> = {}): { pool: Pool; crashes: Error[] } {
   const crashes: Error[] = [];
-  const pool = openPool({ nsPerByte: EVERYTHING, onCrash: (error) => crashes.push(error), ...options });
+  // However busy the machine is, a thread is waited for.
+  const limits = { waitMs: 15_000, ...options.limits };
+  const pool = openPool({ nsPerByte: EVERYTHING, onCrash: (error) => crashes.push(error), ...options, limits });
   opened.push(pool.close);
   return { pool, crashes };
 }
@@ -256,7 +258,7 @@ const FAULTY = new URL("./testing/pool-worker.ts", import.meta.url);
 
 /** Threads that can be made to fail, by the content type of a message. */
 async function startFaulty(config: object = COVER(), lane: PoolOptions["limits"] = {}) {
-  const { pool, crashes } = open({ file: FAULTY, limits: { threadsMax: 2, waitMs: 10_000, ...lane } });
+  const { pool, crashes } = open({ file: FAULTY, limits: { threadsMax: 2, ...lane } });
   return { pool, crashes, runtime: await start(config, pool) };
 }
 
@@ -277,6 +279,19 @@ describe("a thread that ends", () => {
       expect(crashes).toHaveLength(1);
     },
   );
+
+  test("is the fault of all that wait on it, and of no others", async () => {
+    const commands = newCommands();
+    const { pool, crashes } = open({ file: FAULTY, limits: { threadsMax: 1 } });
+    const runtime = await start(commanding(commands), pool, { allowSpawn: true });
+    const other = await start(COVER(), pool);
+    const waiting = Array.from({ length: 3 }, () => treated(runtime, '{"n":"a"}'));
+    const ended = [treated(runtime, CARD, "test/exit"), ...waiting];
+    await covers(other);
+    expect((await Promise.all(ended)).map(({ reason }) => reason)).toEqual(Array(4).fill("error"));
+    expect(poolCounts(runtime)).toEqual({ error: 4 });
+    expect(crashes).toHaveLength(1);
+  });
 
   test("again and again is replaced each time", async () => {
     const { runtime, crashes } = await startFaulty();
@@ -300,7 +315,7 @@ describe("a thread that ends", () => {
 
 describe("a message", () => {
   test("over its deadline ends its thread and no other", async () => {
-    const { runtime, crashes } = await startFaulty(COVER({ deadlineMs: 50 }));
+    const { runtime, crashes } = await startFaulty(COVER({ deadlineMs: 1000 }));
     const late = treated(runtime, CARD, "test/spin");
     await Promise.all([covers(runtime), covers(runtime), covers(runtime)]);
     expect(await late).toMatchObject({ kind: "faulted", reason: "timeout", detail: "the deadline has passed" });
@@ -349,7 +364,7 @@ describe("a message", () => {
 
 describe("with 64 messages under way", () => {
   test("sums are exact, and each message is counted and copied once", async () => {
-    const { pool } = open({ limits: { threadsMax: 3, waitMs: 10_000 } });
+    const { pool } = open({ limits: { threadsMax: 3 } });
     const runtime = await start(KITCHEN, pool);
     const copies: JsonObject[] = [];
     runtime.memory.subscribe("archive", (_id, bytes) => copies.push(JSON.parse(Buffer.from(bytes).toString())));
@@ -437,7 +452,7 @@ describe("commands of a message in the pool", () => {
 
   test("keep no other message from the same thread", async () => {
     const commands = newCommands();
-    const { pool } = open({ limits: { threadsMax: 1, waitMs: 10_000 } });
+    const { pool } = open({ limits: { threadsMax: 1 } });
     const runtime = await start(commanding(commands), pool, { allowSpawn: true });
     commands.open("copy");
     const waiting = Array.from({ length: 5 }, () => treated(runtime, '{"n":"a"}'));
@@ -456,7 +471,7 @@ describe("commands of a message in the pool", () => {
 
 describe("a runtime that is closed", () => {
   test("waits for the messages it has and takes no more", async () => {
-    const { pool } = open({ limits: { threadsMax: 1, waitMs: 10_000 } });
+    const { pool } = open({ limits: { threadsMax: 1 } });
     const runtime = await start(COVER(), pool);
     const held = Array.from({ length: 20 }, () => covers(runtime));
     const closed = runtime.close(10_000);
@@ -481,7 +496,7 @@ describe("what goes to the pool", () => {
   const large = `{"card":"4111111111111111","items":[${'{"a":[1,2,3]},'.repeat(40_000)}0]}`;
 
   test("is what would hold the event loop; the rest is answered at once", async () => {
-    const { pool } = openReal();
+    const { pool } = open({ nsPerByte: undefined });
     const runtime = await start(COVER(), pool);
     const small = runtime.treat(sectionOf(runtime), utf8(CARD), undefined, "application/json");
     expect(small).not.toBeInstanceOf(Promise);
@@ -504,10 +519,4 @@ describe("what goes to the pool", () => {
     const verdict = await treated(runtime, around.subarray(5, 5 + CARD.length));
     expect(comparable(verdict)).toMatchObject({ kind: "changed", bytes: COVERED });
   });
-
-  function openReal() {
-    const pool = openPool({ onCrash: () => undefined });
-    opened.push(pool.close);
-    return { pool };
-  }
 });

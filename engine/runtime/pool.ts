@@ -49,7 +49,7 @@ export type PoolOptions = {
   /** a thread has ended by itself */
   onCrash(error: Error): void;
   /** in place of what is measured; tests decide so what goes to the pool */
-  nsPerByte?: number;
+  nsPerByte?: number | undefined;
   limits?: Partial<typeof LANE_LIMITS>;
   /** the thread's program */
   file?: URL;
@@ -230,9 +230,10 @@ async function inPool(
     { plan: entry.copy, message, endMs: endMs(section, content, place.cost) },
     (late) => applyEffects(late.effects, entry.ports),
   );
+  const verdict = verdictOf(entry, place, section, content.length, outcome);
   entry.held--;
   if (entry.held === 0) entry.onIdle();
-  return verdictOf(entry, place, section, content.length, outcome);
+  return verdict;
 }
 
 /** With the wait for a thread still less than the half second that Envoy waits beyond the deadline (envoy/limits.ts). */
