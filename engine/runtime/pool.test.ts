@@ -293,13 +293,18 @@ describe("a thread that ends", () => {
     expect(crashes).toHaveLength(1);
   });
 
-  test("again and again is replaced each time", async () => {
+  test("again and again is replaced each time: among 300 messages, 32 at a time, only those that end it are faults", async () => {
     const { runtime, crashes } = await startFaulty();
-    for (let i = 0; i < 6; i++) {
-      const [ended] = await Promise.all([treated(runtime, CARD, "test/exit"), covers(runtime)]);
-      expect(ended.reason).toBe("error");
-    }
-    expect(poolCounts(runtime)).toEqual({ treated: 6, error: 6 });
+    let next = 0;
+    const worker = async () => {
+      while (next < 300) {
+        const ends = next++ % 50 === 25;
+        const { kind, reason } = await treated(runtime, CARD, ends ? "test/exit" : "application/json");
+        expect(`${kind} ${reason}`).toBe(ends ? "faulted error" : "changed error");
+      }
+    };
+    await Promise.all(Array.from({ length: 32 }, worker));
+    expect(poolCounts(runtime)).toEqual({ treated: 294, error: 6 });
     expect(crashes).toHaveLength(6);
   });
 
