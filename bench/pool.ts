@@ -81,6 +81,16 @@ async function measure(runtime: Runtime, withLarge: boolean): Promise<Figures> {
   return { p50: at(0.5), p99: at(0.99), loopP99: loop.percentile(99) / 1e6, faulted };
 }
 
+const LARGE_CALLS = 100;
+
+/** Milliseconds of the main thread's CPU that a large body takes. */
+async function mainMs(runtime: Runtime): Promise<number> {
+  const before = process.threadCpuUsage();
+  for (let i = 0; i < LARGE_CALLS; i++) await runtime.treat(sectionOf(runtime), LARGE, undefined, "application/json");
+  const { user, system } = process.threadCpuUsage(before);
+  return (user + system) / 1000 / LARGE_CALLS;
+}
+
 const CALLS = 20_000;
 
 /** Nanoseconds that the choice between loop and pool adds to a small body: the best round of each, interleaved. */
@@ -142,6 +152,11 @@ async function main(): Promise<void> {
   process.stdout.write(
     `       p99 with the pool against small ones alone: ${median(ratios.map(({ alone }) => alone)).toFixed(2)}\n`,
   );
+  const [onLoop, inPool] = [await mainMs(runtimes.loop), await mainMs(runtimes.pool)];
+  process.stdout.write(
+    `       main thread's CPU for a large body: ${onLoop.toFixed(2)} ms, with the pool ${inPool.toFixed(2)}\n`,
+  );
+  judge("main thread's CPU for a large body, pool against no pool", inPool / onLoop, 0.25);
   judge("choosing, for a small body, ns", choiceNs(runtimes.pool), 100);
   for (const runtime of Object.values(runtimes)) await runtime.close(0);
   await pool.close();

@@ -5,9 +5,12 @@
  *   run -> waiting -> handed over -> started -> result
  *    |        |            |            |
  *    |        v            v            v
- *    |     overload     overload     timeout (its thread is ended), or error (its thread ended by itself)
+ *    |     overload     overload     timeout, or error (its thread ended by itself)
  *    v
  *  overload (the line is full)
+ *
+ * A message that is given up is answered at once. Its thread is ended only when it does not come back for a while more: on
+ * a machine that is short of time, threads that start anew, and cold, would make everything late that comes after.
  */
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
@@ -55,6 +58,8 @@ export type LaneOptions = {
   heldBytesMax: number;
   /** how long a message waits for a thread */
   waitMs: number;
+  /** how long the thread of a message that was given up may still take */
+  endMs: number;
   /** V8's heap of a thread; 0: as large as the main thread's. A thread that needs more ends. */
   heapMb: number;
   onPorts(plan: number, ports: ThreadPorts): void;
@@ -69,6 +74,7 @@ export const LANE_LIMITS = {
   heldBytesMax: 64 * 1024 * 1024,
   // Envoy waits half a second longer than the deadline (envoy/limits.ts), and hears of a fault rather than nothing.
   waitMs: 350,
+  endMs: 500,
   heapMb: 0,
 };
 
@@ -76,7 +82,7 @@ export type Run = {
   plan: PlanCopy;
   message: TaskMessage;
   /** from its start on a thread; 0: as long as it takes */
-  endMs: number;
+  deadlineMs: number;
 };
 
 export type LaneFault = { fault: FaultReason; detail: string };
@@ -95,10 +101,13 @@ export type Lane = {
 
 type Held = {
   task: Task;
-  endMs: number;
+  deadlineMs: number;
   /** what aborts it on its thread; undefined: it is in the line, or shares the thread */
   controller: AbortController | undefined;
+  /** of the time after which it is given up */
   cancelTimer: () => void;
+  /** of the time after which its thread is ended */
+  cancelEnd: () => void;
   isHandedOver: boolean;
   /** once; undefined afterwards */
   settle: ((outcome: ThreadResult | LaneFault) => void) | undefined;
@@ -139,7 +148,9 @@ export function openLane(options: LaneOptions): Lane {
     }),
     endPlan(id) {
       for (const held of [...lane.held.values()]) {
-        if (held.task.plan.id === id) giveUp(lane, held, "error", "the server is ending");
+        if (held.task.plan.id !== id) continue;
+        giveUp(lane, held, "error", "the server is ending");
+        held.controller?.abort();
       }
     },
     close: () => threads.destroy(),
@@ -178,9 +189,10 @@ function enter(lane: State, run: Run, settle: NonNullable<Held["settle"]>, late:
   }
   const held: Held = {
     task: { id: ++lane.last, plan: run.plan, message: run.message },
-    endMs: run.endMs,
+    deadlineMs: run.deadlineMs,
     controller: undefined,
     cancelTimer: () => undefined,
+    cancelEnd: () => undefined,
     isHandedOver: false,
     settle,
     late,
@@ -228,7 +240,7 @@ function started(lane: State, id: number): void {
   if (held === undefined || held.settle === undefined) return; // over before this message came
   held.cancelTimer();
   held.cancelTimer = () => undefined;
-  if (held.endMs > 0) giveUpAfter(held.endMs, lane, held, "timeout", "the deadline has passed");
+  if (held.deadlineMs > 0) giveUpAfter(held.deadlineMs, lane, held, "timeout", "the deadline has passed");
 }
 
 // Where the event loop stood still, what a thread said meanwhile is heard before its time is up.
@@ -252,13 +264,13 @@ function answer(held: Held, outcome: ThreadResult | LaneFault): void {
   held.settle = undefined;
 }
 
-/** Answers a message that has no result yet, and ends what runs for it where nobody else's does. */
+/** Answers a message that has no result yet, and sees to it that nothing runs for it for long. */
 function giveUp(lane: State, held: Held, fault: FaultReason, detail: string): void {
   if (held.settle === undefined) return;
   answer(held, { fault, detail });
   Atomics.store((held.task.message as TaskMessage).givenUp, 0, 1);
   if (held.isHandedOver) {
-    held.controller?.abort();
+    held.cancelEnd = timers.after(lane.options.endMs, () => held.controller?.abort());
     return;
   }
   lane.waiting.splice(lane.waiting.indexOf(held), 1);
@@ -266,6 +278,7 @@ function giveUp(lane: State, held: Held, fault: FaultReason, detail: string): vo
 }
 
 function release(lane: State, held: Held): void {
+  held.cancelEnd();
   forget(lane, held);
   lane.running--;
   fill(lane);

@@ -319,13 +319,24 @@ describe("a thread that ends", () => {
 });
 
 describe("a message", () => {
-  test("over its deadline ends its thread and no other", async () => {
-    const { runtime, crashes } = await startFaulty(COVER({ deadlineMs: 1000 }));
+  test("over its deadline is answered, and then its thread ended, and no other", async () => {
+    const { runtime, pool, crashes } = await startFaulty(COVER({ deadlineMs: 1000 }));
     const late = treated(runtime, CARD, "test/spin");
     await Promise.all([covers(runtime), covers(runtime), covers(runtime)]);
     expect(await late).toMatchObject({ kind: "faulted", reason: "timeout", detail: "the deadline has passed" });
+    expect(pool.gauges()[0]).toMatchObject({ running: 1 });
+    await vi.waitFor(() => expect(pool.gauges()[0]).toMatchObject({ running: 0 }), 10_000);
     await covers(runtime);
     expect(poolCounts(runtime)).toEqual({ treated: 4, timeout: 1 });
+    expect(crashes).toEqual([]);
+  });
+
+  test("that comes back after its deadline keeps its thread, and what it did is done", async () => {
+    const { runtime, pool, crashes } = await startFaulty(COVER({ deadlineMs: 100 }), { threadsMax: 1, endMs: 15_000 });
+    expect(await treated(runtime, CARD, "test/slow")).toMatchObject({ kind: "faulted", reason: "timeout" });
+    await vi.waitFor(() => expect(pool.gauges()[0]).toMatchObject({ running: 0 }), 10_000);
+    expect(countsOf(runtime)).toEqual(["redacted cover-cards[0] 1"]);
+    expect(poolCounts(runtime)).toEqual({ timeout: 1 });
     expect(crashes).toEqual([]);
   });
 

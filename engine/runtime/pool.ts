@@ -227,7 +227,7 @@ async function inPool(
   };
   entry.held++;
   const outcome = await place.lane.run(
-    { plan: entry.copy, message, endMs: endMs(section, content, place.cost) },
+    { plan: entry.copy, message, deadlineMs: deadlineOf(section, content, place.cost) },
     (late) => applyEffects(late.effects, entry.ports),
   );
   const verdict = verdictOf(entry, place, section, content.length, outcome);
@@ -240,7 +240,7 @@ async function inPool(
 const READING_MS_MAX = 100;
 
 // The deadline is the pipelines'; reading the body comes on top, as on the event loop.
-function endMs(section: LinkedSection, content: Uint8Array, cost: Cost): number {
+function deadlineOf(section: LinkedSection, content: Uint8Array, cost: Cost): number {
   const { deadlineMs } = section.plan.limits;
   return deadlineMs === 0 ? 0 : deadlineMs + Math.min(READING_MS_MAX, (content.length * cost.nsPerByte) / 1e6);
 }

@@ -4,7 +4,10 @@ import { run as treat } from "../pool-worker.ts";
 
 const held: unknown[] = [];
 
-const FAULTS: { readonly [contentType: string]: () => unknown } = {
+/** Longer than the deadline of the test. */
+const SLOW_MS = 1000;
+
+const FAULTS: { readonly [contentType: string]: (task: Task) => unknown } = {
   "test/exit": () => process.exit(3),
   "test/throw": () => {
     setImmediate(() => {
@@ -19,6 +22,11 @@ const FAULTS: { readonly [contentType: string]: () => unknown } = {
   "test/spin": () => {
     for (;;);
   },
+  "test/slow": async (task) => {
+    const done = await treat(task);
+    await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+    return done;
+  },
   "test/never": () => new Promise(() => undefined),
 };
 
@@ -30,5 +38,5 @@ export async function run(task: Task): Promise<unknown> {
   if (fault === undefined) return treat(task);
   const { parentPort } = await import("node:worker_threads");
   parentPort?.postMessage({ started: task.id });
-  return fault();
+  return fault(task);
 }
