@@ -123,6 +123,7 @@ function judge(what: string, figure: number, bound: number): void {
 async function main(): Promise<void> {
   const pool = openPool({ onCrash: console.error });
   const runtimes = { pool: await start(pool), loop: await start(undefined) };
+  await pool.warm();
   for (const runtime of Object.values(runtimes)) {
     for (let i = 0; i < WARM_UP; i++) await runtime.treat(sectionOf(runtime), LARGE, undefined, "application/json");
   }

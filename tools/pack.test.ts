@@ -74,6 +74,7 @@ test("the installed package finds its threads' program", async () => {
     const { plan } = loadConfig(readFileSync("examples/orders/orders.json", "utf8"), load);
     const pool = openPool({ nsPerByte: 1e9, onCrash: console.error });
     const runtime = await startRuntime(plan, [], { log: console.error, pool });
+    await pool.warm();
     const section = runtime.routes[0].request;
     const verdict = await runtime.treat(section, Buffer.from('{"items":[]}'), undefined, "application/json");
     console.log(verdict.kind, runtime.counters.snapshot().map(({ name }) => name).includes("poolMessages"));

@@ -87,12 +87,14 @@ export type Run = {
 
 export type LaneFault = { fault: FaultReason; detail: string };
 
+export type LaneGauges = { threads: number; running: number; waiting: number; bytes: number };
+
 export type Lane = {
   /** Never rejects. A result may come after the message was given up: then only `late` hears of it. */
   run(run: Run, late: (result: ThreadResult) => void): Promise<ThreadResult | LaneFault>;
-  /** Makes a plan known to a thread before its first message. Never rejects. */
-  warm(plan: PlanCopy): Promise<void>;
-  gauges(): { threads: number; running: number; waiting: number; bytes: number };
+  /** Makes a plan known to a thread before its first message. False: it cannot run there. Never rejects. */
+  warm(plan: PlanCopy): Promise<boolean>;
+  gauges(): LaneGauges;
   /** Gives up the messages of a plan. */
   endPlan(id: number): void;
   /** Ends the threads. Plans are ended before. */
@@ -139,7 +141,14 @@ export function openLane(options: LaneOptions): Lane {
   threads.on("error", options.onCrash);
   return {
     run: (run, late) => new Promise((settle) => enter(lane, run, settle, late)),
-    warm: (plan) => threads.run({ id: 0, plan, message: undefined }).then(() => undefined, options.onCrash),
+    warm: (plan) =>
+      threads.run({ id: 0, plan, message: undefined }).then(
+        () => true,
+        (error: Error) => {
+          options.onCrash(error);
+          return false;
+        },
+      ),
     gauges: () => ({
       threads: threads.threads.length,
       running: lane.running,

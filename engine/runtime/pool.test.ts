@@ -35,6 +35,7 @@ async function start(
   config: object | string,
   pool: Pool | undefined,
   options: Partial<RuntimeOptions> = {},
+  threads: "warm" | "cold" = "warm",
 ): Promise<Runtime> {
   const text = typeof config === "string" ? config : JSON.stringify(config);
   const { plan, systems, diagnostics } = loadConfig(text, {
@@ -47,6 +48,7 @@ async function start(
   const given = pool === undefined ? {} : { pool };
   const runtime = await startRuntime(plan, systems, { log: () => undefined, ...given, ...options });
   opened.push(() => runtime.close(0));
+  if (threads === "warm") await pool?.warm();
   return runtime;
 }
 
@@ -314,7 +316,7 @@ describe("a thread that ends", () => {
     // The next one is on its way up.
     await Promise.all([treated(runtime, CARD, "test/exit"), treated(runtime, CARD, "test/exit")]);
     await covers(runtime);
-    expect(pool.gauges()[0]).toMatchObject({ running: 0, waiting: 0, bytes: 0 });
+    expect(pool.gauges().alone).toMatchObject({ running: 0, waiting: 0, bytes: 0 });
   });
 });
 
@@ -324,8 +326,8 @@ describe("a message", () => {
     const late = treated(runtime, CARD, "test/spin");
     await Promise.all([covers(runtime), covers(runtime), covers(runtime)]);
     expect(await late).toMatchObject({ kind: "faulted", reason: "timeout", detail: "the deadline has passed" });
-    expect(pool.gauges()[0]).toMatchObject({ running: 1 });
-    await vi.waitFor(() => expect(pool.gauges()[0]).toMatchObject({ running: 0 }), 10_000);
+    expect(pool.gauges().alone).toMatchObject({ running: 1 });
+    await vi.waitFor(() => expect(pool.gauges().alone).toMatchObject({ running: 0 }), 10_000);
     await covers(runtime);
     expect(poolCounts(runtime)).toEqual({ treated: 4, timeout: 1 });
     expect(crashes).toEqual([]);
@@ -334,7 +336,7 @@ describe("a message", () => {
   test("that comes back after its deadline keeps its thread, and what it did is done", async () => {
     const { runtime, pool, crashes } = await startFaulty(COVER({ deadlineMs: 100 }), { threadsMax: 1, endMs: 15_000 });
     expect(await treated(runtime, CARD, "test/slow")).toMatchObject({ kind: "faulted", reason: "timeout" });
-    await vi.waitFor(() => expect(pool.gauges()[0]).toMatchObject({ running: 0 }), 10_000);
+    await vi.waitFor(() => expect(pool.gauges().alone).toMatchObject({ running: 0 }), 10_000);
     expect(countsOf(runtime)).toEqual(["redacted cover-cards[0] 1"]);
     expect(poolCounts(runtime)).toEqual({ timeout: 1 });
     expect(crashes).toEqual([]);
@@ -365,10 +367,10 @@ describe("a message", () => {
     });
     held.push(treated(runtime, CARD));
     expect(await treated(runtime, CARD)).toMatchObject({ reason: "overload" });
-    expect(pool.gauges()[0]).toMatchObject({ running: 1, waiting: 2, bytes: 3 * CARD.length });
+    expect(pool.gauges().alone).toMatchObject({ running: 1, waiting: 2, bytes: 3 * CARD.length });
     await runtime.close(0);
     expect((await Promise.all(held)).map(({ reason }) => reason)).toEqual(["error", "error", "error"]);
-    expect(pool.gauges()[0]).toMatchObject({ waiting: 0, bytes: 0 });
+    expect(pool.gauges().alone).toMatchObject({ waiting: 0, bytes: 0 });
     expect(poolCounts(runtime)).toEqual({ overload: 2, error: 3 });
   });
 
@@ -473,7 +475,7 @@ describe("commands of a message in the pool", () => {
     commands.open("copy");
     const waiting = Array.from({ length: 5 }, () => treated(runtime, '{"n":"a"}'));
     await vi.waitFor(() => expect(countsOf(runtime)).toContain("teeSent archive 5"), 10_000);
-    expect(pool.gauges()[1]).toMatchObject({ threads: 1, running: 5, waiting: 0 });
+    expect(pool.gauges().shared).toMatchObject({ threads: 1, running: 5, waiting: 0 });
     commands.open("ask");
     expect((await Promise.all(waiting)).map(({ kind }) => kind)).toEqual(Array(5).fill("passed"));
   });
@@ -505,6 +507,29 @@ describe("a runtime that is closed", () => {
     expect(await treated(after, '{"n":1,"g":"a"}', "application/json", {})).toMatchObject({ kind: "changed" });
     const again = await start(COVER(), pool);
     await covers(again);
+  });
+});
+
+describe("threads", () => {
+  test("are there when a large message has come; until one is up it is treated here", async () => {
+    const { pool } = open();
+    const runtime = await start(COVER(), pool, {}, "cold");
+    expect(pool.gauges()).toEqual({ alone: undefined, shared: undefined });
+    const treat = () => runtime.treat(sectionOf(runtime), utf8(CARD), undefined, "application/json");
+    const first = treat();
+    expect(comparable(first as Verdict)).toMatchObject({ kind: "changed", bytes: COVERED });
+    await vi.waitFor(() => expect(treat()).toBeInstanceOf(Promise), 10_000);
+    expect(comparable(await treat())).toMatchObject({ kind: "changed", bytes: COVERED });
+    expect(pool.gauges()).toMatchObject({ alone: { threads: 1 }, shared: undefined });
+  });
+
+  test("that cannot start leave everything on the event loop, and are said", async () => {
+    const { pool, crashes } = open({ file: new URL("./testing/none.ts", import.meta.url) });
+    const runtime = await start(COVER(), pool);
+    expect(runtime.treat(sectionOf(runtime), utf8(CARD), undefined, "application/json")).toMatchObject({
+      kind: "changed",
+    });
+    expect(crashes.length).toBeGreaterThan(0);
   });
 });
 

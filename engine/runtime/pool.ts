@@ -5,7 +5,8 @@
  *   bytes × ns/byte of this section  ≤ 1 ms: treatContent here            verdict
  *                                    > 1 ms: lane (pool-lane.ts) -> thread (pool-worker.ts) -> promise of a verdict
  *
- * A section whose steps may wait shares its thread with others; one that never waits has it for itself.
+ * A section whose steps may wait shares its thread with others; one that never waits has it for itself. Threads cost some
+ * 20 MiB each: the first large message starts them, and until one is up it is treated here, as without a pool.
  */
 import type { JsonObject } from "../core/event/json.ts";
 import type { Plan, Step } from "../core/plan.ts";
@@ -16,6 +17,7 @@ import {
   LANE_LIMITS,
   type Lane,
   type LaneFault,
+  type LaneGauges,
   type LaneOptions,
   openLane,
   type PlanCopy,
@@ -37,10 +39,12 @@ export type PooledPlan = {
 };
 
 export type Pool = {
-  /** `routes`: the plan's, linked to `ports` on this thread. `keys`: of its secrets. Resolves when a thread knows the plan. */
-  add(plan: Plan, routes: readonly LinkedRoute[], ports: Ports, keys: Keys): Promise<PooledPlan>;
-  /** by kind of thread: how many there are, messages on them and waiting, bytes of both */
-  gauges(): ReturnType<Lane["gauges"]>[];
+  /** `routes`: the plan's, linked to `ports` on this thread. `keys`: of its secrets. */
+  add(plan: Plan, routes: readonly LinkedRoute[], ports: Ports, keys: Keys): PooledPlan;
+  /** Starts the threads for its plans before a large message does. Resolves when they are up. */
+  warm(): Promise<void>;
+  /** by kind of thread: how many there are, messages on them and waiting, bytes of both; undefined: none was needed yet */
+  gauges(): { alone: LaneGauges | undefined; shared: LaneGauges | undefined };
   /** Ends the threads. Plans are closed before. */
   close(): Promise<void>;
 };
@@ -63,12 +67,20 @@ const SHARED_PER_THREAD = 64;
 /** Beside this file, under the same extension: `.ts` here, `.js` in dist/. */
 const WORKER = new URL(`./pool-worker${import.meta.url.slice(-3)}`, import.meta.url);
 
-type Lanes = { alone: Lane; shared: Lane | undefined };
+/** Threads of one kind: none before the first large message. */
+type Threads = {
+  perThread: number;
+  lane: Lane | undefined;
+  /** once the first is up */
+  isUp: boolean;
+};
 
 /** A plan on the main thread. */
 type Entry = {
   copy: PlanCopy;
   ports: Ports;
+  /** the kinds that its sections go to */
+  threads: Set<Threads>;
   /** one for each thread that knows the plan */
   served: Set<Served>;
   /** messages in the pool */
@@ -78,25 +90,41 @@ type Entry = {
   onIdle: () => void;
 };
 
-type State = { options: PoolOptions; lanes: Lanes; entries: Map<number, Entry>; last: number };
+type State = { options: PoolOptions; alone: Threads; shared: Threads; entries: Map<number, Entry>; last: number };
 
-/** Starts the first thread at once, so that no message waits for it. */
 export function openPool(options: PoolOptions): Pool {
-  const entries: State["entries"] = new Map();
-  const alone = openLane(laneOptions(options, entries, 1));
-  const pool: State = { options, lanes: { alone, shared: undefined }, entries, last: 0 };
+  const pool: State = {
+    options,
+    alone: { perThread: 1, lane: undefined, isUp: false },
+    shared: { perThread: SHARED_PER_THREAD, lane: undefined, isUp: false },
+    entries: new Map(),
+    last: 0,
+  };
   return {
     add: (plan, routes, ports, keys) => add(pool, plan, routes, ports, keys),
-    gauges: () => lanesOf(pool).map((lane) => lane.gauges()),
+    warm: () => warm(pool),
+    gauges: () => ({ alone: pool.alone.lane?.gauges(), shared: pool.shared.lane?.gauges() }),
     close: async () => void (await Promise.all(lanesOf(pool).map((lane) => lane.close()))),
   };
 }
 
-function lanesOf({ lanes }: State): Lane[] {
-  return lanes.shared === undefined ? [lanes.alone] : [lanes.alone, lanes.shared];
+function lanesOf({ alone, shared }: State): Lane[] {
+  return [alone.lane, shared.lane].filter((lane) => lane !== undefined);
 }
 
-function laneOptions(options: PoolOptions, entries: State["entries"], perThread: number): LaneOptions {
+async function warm(pool: State): Promise<void> {
+  for (const { copy, threads } of pool.entries.values()) {
+    for (const kind of threads) await start(pool, kind, copy);
+  }
+}
+
+/** Resolves when a thread knows the plan. */
+async function start(pool: State, threads: Threads, copy: PlanCopy): Promise<void> {
+  threads.lane ??= openLane(laneOptions(pool, threads.perThread));
+  if (await threads.lane.warm(copy)) threads.isUp = true;
+}
+
+function laneOptions({ options, entries }: State, perThread: number): LaneOptions {
   return {
     file: options.file ?? WORKER,
     perThread,
@@ -116,23 +144,23 @@ function serve(entry: Entry | undefined, ports: ThreadPorts): void {
   entry.served.add(served);
 }
 
-async function add(
-  pool: State,
-  plan: Plan,
-  routes: readonly LinkedRoute[],
-  ports: Ports,
-  keys: Keys,
-): Promise<PooledPlan> {
-  const copy: PlanCopy = { id: ++pool.last, json: shared(Buffer.from(JSON.stringify(plan))), keys };
-  const entry: Entry = { copy, ports, served: new Set(), held: 0, isClosed: false, onIdle: () => undefined };
-  pool.entries.set(copy.id, entry);
+function add(pool: State, plan: Plan, routes: readonly LinkedRoute[], ports: Ports, keys: Keys): PooledPlan {
   const places = placesOf(pool, routes);
-  const lanes = new Set([...places.values()].map((place) => place.lane));
-  await Promise.all([...lanes].map((lane) => lane.warm(copy)));
+  const entry: Entry = {
+    copy: { id: ++pool.last, json: shared(Buffer.from(JSON.stringify(plan))), keys },
+    ports,
+    threads: new Set([...places.values()].map((place) => place.threads)),
+    served: new Set(),
+    held: 0,
+    isClosed: false,
+    onIdle: () => undefined,
+  };
+  pool.entries.set(entry.copy.id, entry);
+  for (const threads of entry.threads) if (threads.isUp) void start(pool, threads, entry.copy); // never rejects
   return {
     treat: (section, content, http, contentType) => {
       const place = places.get(section) as Place; // every section of the plan has one
-      if (content.length * place.cost.nsPerByte > LOOP_NS_MAX) {
+      if (content.length * place.cost.nsPerByte > LOOP_NS_MAX && isReady(pool, place.threads, entry)) {
         return inPool(entry, place, section, content, http, contentType);
       }
       if (place.isFixed || !isMeasured(place.cost, content.length)) {
@@ -144,10 +172,15 @@ async function add(
   };
 }
 
+function isReady(pool: State, threads: Threads, entry: Entry): boolean {
+  if (threads.lane === undefined) void start(pool, threads, entry.copy); // never rejects
+  return threads.isUp;
+}
+
 /** Where a section's large messages go, and what they cost. */
 type Place = {
   route: number;
-  lane: Lane;
+  threads: Threads;
   /** `<route>|<direction>` */
   label: string;
   cost: Cost;
@@ -165,7 +198,7 @@ function placesOf(pool: State, routes: readonly LinkedRoute[]): Map<LinkedSectio
       if (nsPerByte !== undefined) cost.nsPerByte = nsPerByte;
       places.set(section, {
         route: index,
-        lane: waits(section) ? sharedLane(pool) : pool.lanes.alone,
+        threads: waits(section) ? pool.shared : pool.alone,
         label: `${route.plan.name}|${section.plan.direction}`,
         cost,
         isFixed: nsPerByte !== undefined,
@@ -187,11 +220,6 @@ function waits(section: LinkedSection): boolean {
 function mayWait(step: Step, plan: Plan): boolean {
   if (step.mirrors) return step.uses.some((index) => (plan.steps[index] as Step).waits !== "never");
   return step.waits !== "never" || step.spawns;
-}
-
-function sharedLane(pool: State): Lane {
-  pool.lanes.shared ??= openLane(laneOptions(pool.options, pool.entries, SHARED_PER_THREAD));
-  return pool.lanes.shared;
 }
 
 function measured(place: Place, counters: Counters, ...message: Parameters<Treat>): Verdict | Promise<Verdict> {
@@ -226,7 +254,8 @@ async function inPool(
     givenUp: new Int32Array(new SharedArrayBuffer(4)),
   };
   entry.held++;
-  const outcome = await place.lane.run(
+  const lane = place.threads.lane as Lane; // isReady has opened it
+  const outcome = await lane.run(
     { plan: entry.copy, message, deadlineMs: deadlineOf(section, content, place.cost) },
     (late) => applyEffects(late.effects, entry.ports),
   );

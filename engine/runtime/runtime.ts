@@ -128,7 +128,7 @@ export async function startRuntime(
   const warnOnce = newWarnOnce(log);
   const linked = link(plan, ports);
   const routes = linkRoutes(linked, ports);
-  const pooled = await options.pool?.add(plan, routes, ports, hmacs.keys);
+  const pooled = options.pool?.add(plan, routes, ports, hmacs.keys);
   return {
     routes,
     routesByMark: new Map(routes.map((route) => [routeMark(route.plan), route])),
