@@ -126,6 +126,7 @@ type State = {
   last: number;
   /** one thread that ends fails all its messages with one error */
   crash: Error | undefined;
+  isClosed: boolean;
 };
 
 const timers = nodeTimers();
@@ -133,19 +134,19 @@ const timers = nodeTimers();
 export function openLane(options: LaneOptions): Lane {
   const threads = newThreads(options);
   const counts = { running: 0, bytes: 0, last: 0 };
-  const lane: State = { options, threads, held: new Map(), waiting: [], ...counts, crash: undefined };
+  const lane: State = { options, threads, held: new Map(), waiting: [], ...counts, crash: undefined, isClosed: false };
   threads.on("message", (message: FromThread) => {
     if ("started" in message) started(lane, message.started);
     else options.onPorts(message.plan, message.ports);
   });
-  threads.on("error", options.onCrash);
+  threads.on("error", (error: Error) => report(lane, error));
   return {
     run: (run, late) => new Promise((settle) => enter(lane, run, settle, late)),
     warm: (plan) =>
       threads.run({ id: 0, plan, message: undefined }).then(
         () => true,
         (error: Error) => {
-          options.onCrash(error);
+          report(lane, error);
           return false;
         },
       ),
@@ -162,7 +163,10 @@ export function openLane(options: LaneOptions): Lane {
         held.controller?.abort();
       }
     },
-    close: () => threads.destroy(),
+    close() {
+      lane.isClosed = true;
+      return threads.destroy();
+    },
   };
 }
 
@@ -239,9 +243,13 @@ function handOver(lane: State, held: Held): void {
 }
 
 function crashed(lane: State, held: Held, error: Error): void {
-  if (lane.crash !== error) lane.options.onCrash(error);
-  lane.crash = error;
+  report(lane, error);
   answer(held, { fault: "error", detail: "the thread that treated it ended" });
+}
+
+function report(lane: State, error: Error): void {
+  if (lane.crash !== error && !lane.isClosed) lane.options.onCrash(error);
+  lane.crash = error;
 }
 
 function started(lane: State, id: number): void {

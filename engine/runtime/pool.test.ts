@@ -511,6 +511,15 @@ describe("a runtime that is closed", () => {
 });
 
 describe("threads", () => {
+  test("that a close meets while they start are no crash", async () => {
+    const { pool, crashes } = open();
+    await start(COVER(), pool, {}, "cold");
+    const warm = pool.warm();
+    await pool.close();
+    await warm;
+    expect(crashes).toEqual([]);
+  });
+
   test("are there when a large message has come; until one is up it is treated here", async () => {
     const { pool } = open();
     const runtime = await start(COVER(), pool, {}, "cold");
