@@ -55,6 +55,7 @@ function tell(message: FromThread): void {
 
 function resultOf(verdict: Verdict, ns: number, recording: Recording): unknown {
   verdict.text = undefined; // the bytes are enough, and go over without a copy
+  if (verdict.would !== undefined) verdict.would.text = undefined; // nobody reads what did not become of it
   if (verdict.bytes !== undefined) verdict.bytes = ownBytes(verdict.bytes);
   const result: ThreadResult = { verdict, effects: recording.take(), ns };
   const transfers = verdict.bytes === undefined ? [] : [verdict.bytes.buffer];
