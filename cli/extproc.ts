@@ -1,5 +1,6 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
 import { setTimeout as delay } from "node:timers/promises";
+import { openPool, type Pool } from "../engine/runtime/pool.ts";
 import type { Log, Runtime } from "../engine/runtime/runtime.ts";
 import { type Admin, startAdmin } from "../extproc/admin.ts";
 import { acceptExchanges } from "../extproc/server.ts";
@@ -11,11 +12,13 @@ import { requireConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import { startOrEnd } from "./start.ts";
 
-export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--allow-spawn] [--request …] [--response …]
+export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--threads N] [--allow-spawn] [--request …] [--response …]
   Serves Envoy's ext_proc protocol with the routes of FILE.
   --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path
   --admin ADDR     /livez, /readyz and /metrics (127.0.0.1:9464)
   --transport NAME native (our own HTTP/2, the default) or grpc-js
+  --threads N      threads for bodies that take long, so that they hold up no others; 0: none. Default: one less than
+                   there are cores, 1 to 4
   ${BINDING_HELP}
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGTERM drains: health checks hear NOT_SERVING, open exchanges end, mirrored events are sent.`;
@@ -25,6 +28,7 @@ const OPTIONS = {
   listen: { type: "string" },
   admin: { type: "string" },
   transport: { type: "string" },
+  threads: { type: "string" },
   "allow-spawn": { type: "boolean" },
   ...BINDING_OPTIONS,
 } as const;
@@ -35,7 +39,9 @@ export async function extproc(args: readonly string[]): Promise<number> {
   const address = requiredString("extproc", parsed, "listen");
   const transport = newTransport(transportName(optionalString(parsed, "transport") ?? "native"), onBug);
   const configuration = requireConfiguration(file, (text) => process.stderr.write(text), { bind: bindingOf(parsed) });
-  const runtime = await startOrEnd(configuration, { log, allowSpawn: parsed.values["allow-spawn"] === true });
+  const pool = poolOf(optionalString(parsed, "threads"));
+  const allowSpawn = parsed.values["allow-spawn"] === true;
+  const runtime = await startOrEnd(configuration, { log, allowSpawn, ...(pool === undefined ? {} : { pool }) });
   const listening = await open(() => transport.listen(address, acceptExchanges(runtime)), runtime);
   const adminAddress = optionalString(parsed, "admin");
   const admin =
@@ -45,6 +51,7 @@ export async function extproc(args: readonly string[]): Promise<number> {
   if (admin !== undefined) log("info", `admin on ${admin.address}`);
   await ended;
   await drain(listening, admin, runtime);
+  await pool?.close();
   return Exit.ok;
 }
 
@@ -52,6 +59,21 @@ function transportName(text: string): TransportName {
   const name = TRANSPORTS.find((known) => known === text);
   if (name !== undefined) return name;
   throw new Ending(Exit.usage, `binge extproc: --transport is ${TRANSPORTS.join(" or ")}, not "${text}"`);
+}
+
+const THREADS_MAX = 64;
+
+function poolOf(text: string | undefined): Pool | undefined {
+  const threads = text === undefined ? undefined : Number(text);
+  if (threads === 0) return undefined;
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 0 || threads > THREADS_MAX)) {
+    throw new Ending(Exit.usage, `binge extproc: --threads is a number from 0 to ${THREADS_MAX}, not "${text}"`);
+  }
+  const limits = threads === undefined ? {} : { threadsMax: threads };
+  return openPool({
+    limits,
+    onCrash: (error) => log("error", `a thread of the pool ended: ${error.stack ?? error.message}`),
+  });
 }
 
 const log: Log = (level, message) => {

@@ -1,5 +1,4 @@
 /** A plan put to work on Node: ports, systems, tee queue, counters. A host asks it for routes and tells it verdicts. */
-import { isUtf8 } from "node:buffer";
 import type { SystemConfig } from "../config/load.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
@@ -13,15 +12,17 @@ import { type Memory, newMemory } from "../systems/memory.ts";
 import { findSystem } from "../systems/registry.ts";
 import { statesOf } from "../systems/states.ts";
 import type { OpenedSystem } from "../systems/system.ts";
-import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
+import { COMMAND_LIMITS, nodeCommands, type RuntimeCommands, refusedCommands } from "./commands.ts";
 import type { RuntimeCounters } from "./counters.ts";
 import { countingInstruments } from "./instruments.ts";
+import type { Pool, Treat } from "./pool.ts";
 import { mathRandom, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
 import { countersOf, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
 import { newSecrets } from "./secrets.ts";
 import { newTeeQueue, queuedTees, type TeeQueue } from "./tee-queue.ts";
+import { decodeUtf8, encodeUtf8, treatContent } from "./treat-content.ts";
 
 export type Log = (level: "info" | "warn" | "error", message: string) => void;
 
@@ -36,6 +37,8 @@ export type RuntimeOptions = {
    * shown to this function, while no system but stores in memory is opened (`binge test`).
    */
   tees?: "queued" | "direct" | ((target: TeeTarget, payload: string) => void);
+  /** where messages are treated that would hold the event loop too long; left out: it is held */
+  pool?: Pool;
   /** told every verdict, after it is counted */
   onVerdict?: (route: string, direction: Direction, verdict: Verdict) => void;
 };
@@ -52,6 +55,8 @@ export type Runtime = {
   memory: Memory;
   /** copies waiting for their targets */
   queued(): { events: number; bytes: number };
+  /** Treats a body, here or in the pool. */
+  treat: Treat;
   /** undefined: not valid UTF-8 */
   decodeUtf8(bytes: Uint8Array): string | undefined;
   encodeUtf8(text: string): Uint8Array;
@@ -99,9 +104,7 @@ export async function startRuntime(
   const opened = await openSystems(typeof mode === "function" ? inMemory(systems) : systems, memory);
   const deliver = deliverTo((target) => opened.get(keyOf(target))?.port);
   const queue = newQueue(plan, deliver, counters, log);
-  const commands = allowSpawn
-    ? nodeCommands({ timers: nodeTimers(), nowMs: Date.now, limits: COMMAND_LIMITS })
-    : refusedCommands();
+  const commands = commandsOf(allowSpawn);
   const ports: Ports = {
     regexps: re2Regexps(),
     schemas: ajvSchemas(re2Regexps()),
@@ -125,6 +128,7 @@ export async function startRuntime(
   const warnOnce = newWarnOnce(log);
   const linked = link(plan, ports);
   const routes = linkRoutes(linked, ports);
+  const pooled = options.pool?.add(plan, routes, ports, hmacs.keys);
   return {
     routes,
     routesByMark: new Map(routes.map((route) => [routeMark(route.plan), route])),
@@ -133,8 +137,9 @@ export async function startRuntime(
     counters,
     memory,
     queued: queue.gauges,
+    treat: pooled?.treat ?? treatContent,
     decodeUtf8,
-    encodeUtf8: (text) => Buffer.from(text, "utf8"),
+    encodeUtf8,
     observe(route, direction, verdict) {
       counters.add("messages", `${route}|${direction}|${verdict.kind}`, 1);
       if (verdict.kind === "faulted") counters.add("faults", `${route}|${direction}|${verdict.reason}`, 1);
@@ -152,6 +157,7 @@ export async function startRuntime(
       warnOnce(`Envoy's configuration names the route "${mark}", this server's has no such one: generate it anew`);
     },
     async close(timeoutMs) {
+      await pooled?.close(timeoutMs); // what it still does belongs in the queue
       for (const line of unmatchedRedactions(plan, counters)) log("warn", line);
       await Promise.all([queue.drain(timeoutMs), commands.close(timeoutMs)]);
       await Promise.all([...opened.values()].map((system) => system.close()));
@@ -162,6 +168,11 @@ export async function startRuntime(
 // The reason stands last: it holds no bar, as nothing behind the route does.
 function wouldHaveLabel(route: string, direction: Direction, would: Verdict): string {
   return `${route}|${direction}|${would.kind}|${would.kind === "faulted" ? would.reason : ""}`;
+}
+
+function commandsOf(allowSpawn: boolean): RuntimeCommands {
+  if (!allowSpawn) return refusedCommands();
+  return nodeCommands({ timers: nodeTimers(), nowMs: Date.now, limits: COMMAND_LIMITS });
 }
 
 // What clients send would start programs: that is said where the server is started, not in the file alone.
@@ -246,9 +257,4 @@ function newQueue(plan: Plan, deliver: Deliver, counters: RuntimeCounters, log: 
     log: (line) => log("warn", line),
     counters,
   });
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  if (!isUtf8(bytes)) return undefined;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }
