@@ -13,6 +13,7 @@ import {
   type Verdict,
 } from "../engine/core/routes/section.ts";
 import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
+import type { Runtimes } from "../engine/runtime/generations.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { admit, type Reading, tooLarge, unknownCoding } from "./admission.ts";
 import { decisionOf } from "./decisions.ts";
@@ -24,9 +25,9 @@ import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
 import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
-/** Accepts ext_proc calls for a runtime. */
-export function acceptExchanges(runtime: Runtime): Accept {
-  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtime, metadata(ROUTE_MARK)));
+/** Accepts ext_proc calls; each keeps to its end the runtime that it began with. */
+export function acceptExchanges(runtimes: Runtimes): Accept {
+  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtimes, metadata(ROUTE_MARK)));
 }
 
 const PASS = newDecision("pass");
@@ -41,6 +42,7 @@ type Message = {
 };
 
 class RoutedTreatment implements Treatment {
+  private readonly runtimes: Runtimes;
   private readonly runtime: Runtime;
   /** undefined: not known yet, or none */
   private route: LinkedRoute | undefined;
@@ -50,8 +52,9 @@ class RoutedTreatment implements Treatment {
   private readonly request: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
   private readonly response: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
 
-  constructor(runtime: Runtime, mark: string | undefined) {
-    this.runtime = runtime;
+  constructor(runtimes: Runtimes, mark: string | undefined) {
+    this.runtimes = runtimes;
+    this.runtime = runtimes.enter();
     if (mark !== undefined) this.route = this.markedRoute(mark);
   }
 
@@ -283,7 +286,9 @@ class RoutedTreatment implements Treatment {
     this.runtime.counters.add("cutReplies", this.route?.plan.name ?? "", 1);
   }
 
-  closed(): void {}
+  closed(): void {
+    this.runtimes.leave(this.runtime);
+  }
 }
 
 /** Of the response to a HEAD: what describes the bytes of a body. */

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { loadConfig } from "../config/load.ts";
 import type { Plan } from "../core/plan.ts";
 import { findSystem } from "../systems/registry.ts";
-import { countersOf, unmatchedRedactions } from "./redactions.ts";
+import { newCounters } from "./counters.ts";
+import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 
 function planOf(): Plan {
@@ -27,14 +28,16 @@ function planOf(): Plan {
 }
 
 test("every rule in use has a counter before it matches", () => {
-  const counters = countersOf(planOf());
+  const counters = newCounters();
+  countRedactions(planOf(), counters);
   expect(counters.prometheus()).toContain('agglo_redacted_total{rule="r[0]"} 0\nagglo_redacted_total{rule="r[1]"} 0\n');
   expect(counters.prometheus()).not.toContain("unused");
 });
 
 test("rules that matched nothing are named once there was traffic", () => {
   const plan = planOf();
-  const counters = countersOf(plan);
+  const counters = newCounters();
+  countRedactions(plan, counters);
   expect(unmatchedRedactions(plan, counters)).toEqual([]);
   counters.add("messages", "x|request|passed", 1);
   expect(unmatchedRedactions(plan, counters)[0]).toContain("since the start: r[0], r[1];");

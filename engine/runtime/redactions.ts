@@ -1,16 +1,14 @@
 /** Redactor rules as an operator sees them: each has its counter from the start, and those that never matched are named. */
 import type { Plan } from "../core/plan.ts";
 import { redactionLabels } from "../core/processes/redactor.ts";
-import { newCounters, type RuntimeCounters } from "./counters.ts";
+import type { RuntimeCounters } from "./counters.ts";
 
 const COUNTER = "redacted";
 const NAMED_MAX = 20;
 
-/** Counters in which each rule has its own at 0: one that is not there would say nothing. */
-export function countersOf(plan: Plan): RuntimeCounters {
-  const counters = newCounters();
+/** Gives each rule its counter, at 0 where it has none: one that is not there would say nothing. */
+export function countRedactions(plan: Plan, counters: RuntimeCounters): void {
   for (const label of labelsOf(plan)) counters.add(COUNTER, label, 0);
-  return counters;
 }
 
 /** A line about the rules that matched nothing although there was traffic; none where there is nothing to say. */

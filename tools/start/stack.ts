@@ -4,6 +4,7 @@ import { loadConfig } from "../../engine/config/load.ts";
 import { printDiagnostics } from "../../engine/config/print.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
 import { filesBeside } from "../../engine/runtime/config-files.ts";
+import { fixedRuntime } from "../../engine/runtime/generations.ts";
 import { re2Regexps } from "../../engine/runtime/regexps.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
 import { ajvSchemas } from "../../engine/runtime/schemas.ts";
@@ -47,7 +48,7 @@ export async function startStack(file: string, options: StackOptions): Promise<S
   const upstream = await startUpstream(options.respond);
   const listening = await newTransport(options.transport ?? transportUnderTest(), throwBug).listen(
     "127.0.0.1:0",
-    acceptExchanges(runtime),
+    acceptExchanges(fixedRuntime(runtime)),
   );
   const stopServers = async () => {
     await listening.close();

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../../engine/config/load.ts";
+import { fixedRuntime } from "../../../engine/runtime/generations.ts";
 import { re2Regexps } from "../../../engine/runtime/regexps.ts";
 import { startRuntime } from "../../../engine/runtime/runtime.ts";
 import { findSystem } from "../../../engine/systems/registry.ts";
@@ -46,7 +47,10 @@ async function record(name: string, gracefulClose: boolean, act: (client: Client
   const { plan, systems } = loadConfig(CONFIG, { file, regexps: re2Regexps(), systemForm: findSystem });
   if (plan === undefined) throw new Error("the configuration of this script is not right");
   const runtime = await startRuntime(plan, systems, { log: (_level, text) => console.error(text) });
-  const listening = await nativeTransport({ codec: PROCESSOR_CODEC }).listen("127.0.0.1:0", acceptExchanges(runtime));
+  const listening = await nativeTransport({ codec: PROCESSOR_CODEC }).listen(
+    "127.0.0.1:0",
+    acceptExchanges(fixedRuntime(runtime)),
+  );
   const connections: Buffer[][] = [];
   const tap = createServer((envoySide) => {
     const bytes: Buffer[] = [];
