@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { readExposition } from "../engine/runtime/testing/exposition-reader.ts";
 import { startBinge } from "./testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "agglo-extproc-"));
@@ -45,6 +46,10 @@ test("it serves, tells its health, and drains on SIGTERM", async () => {
   expect((await fetch(`${admin}/livez`)).status).toBe(200);
   expect((await fetch(`${admin}/readyz`)).status).toBe(200);
   expect(await (await fetch(`${admin}/config`)).json()).toMatchObject({ http: { version: 1 } });
+  const metrics = await fetch(`${admin}/metrics`);
+  expect(metrics.headers.get("content-type")).toContain("version=0.0.4");
+  const series = readExposition(await metrics.text());
+  expect([series.get("agglo_streams_total"), series.get("agglo_generation")]).toEqual([0, 1]);
   expect((await fetch(`${admin}/`)).status).toBe(404);
   server.child.kill("SIGTERM");
   await server.said("draining");

@@ -1,4 +1,5 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
+import { exposition } from "../engine/runtime/exposition.ts";
 import { newFileWatch } from "../engine/runtime/file-watch.ts";
 import type { Candidate, Reload } from "../engine/runtime/generations.ts";
 import { StartError } from "../engine/runtime/runtime.ts";
@@ -12,6 +13,7 @@ import { readCandidate } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel, newLog } from "./log.ts";
 import { readTls, type TlsFiles, tlsFiles } from "./tls.ts";
+import { version } from "./version.ts";
 
 export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--admin ADDR]
   Serves Envoy's ext_proc protocol with the routes of FILE.
@@ -150,7 +152,7 @@ async function start(settings: Settings, source: Source, log: Log): Promise<Serv
   const { file, addresses, allowSpawn, drainMs } = settings;
   const transport = newTransport(settings.transport, onBug, settings.tls === undefined ? undefined : source.tls);
   try {
-    return await serve({ transport, addresses, file, load: source.load, drainMs, log, allowSpawn });
+    return await serve({ transport, addresses, file, load: source.load, drainMs, log, allowSpawn, version: version() });
   } catch (error) {
     source.close();
     if (!(error instanceof StartError)) throw unavailable(error);
@@ -163,7 +165,7 @@ async function startAdminOf({ admin }: Settings, serving: Serving): Promise<Admi
   try {
     return await startAdmin(admin, {
       isReady: serving.isReady,
-      metrics: async () => serving.metrics(),
+      metrics: async () => exposition(serving.metrics()),
       configuration: async () => serving.configuration(),
       reload: (): Promise<Reload> => serving.reload(),
     });

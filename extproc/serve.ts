@@ -1,8 +1,13 @@
 /** One ext_proc server process: its listeners, the generations of its configuration, and the way out. */
 import { setTimeout as delay } from "node:timers/promises";
-import { type Candidate, type Reload, startGenerations } from "../engine/runtime/generations.ts";
+import type { Family } from "../engine/runtime/exposition.ts";
+import { type Candidate, type Generations, type Reload, startGenerations } from "../engine/runtime/generations.ts";
+import { family } from "../engine/runtime/metrics.ts";
+import { newProcessMetrics } from "../engine/runtime/process-metrics.ts";
 import { newStanding, type RuntimeOptions } from "../engine/runtime/standing.ts";
+import type { SystemPool } from "../engine/runtime/system-pool.ts";
 import { acceptExchanges } from "./server.ts";
+import { newTraffic } from "./traffic.ts";
 import type { Listening, Transport } from "./transport.ts";
 
 export type ServeOptions = RuntimeOptions & {
@@ -12,6 +17,8 @@ export type ServeOptions = RuntimeOptions & {
   /** of the configuration, for messages */
   file: string;
   load(): Candidate;
+  /** agglo's, for the metrics */
+  version: string;
   /** how long leaving may take, all of it */
   drainMs: number;
 };
@@ -19,7 +26,7 @@ export type ServeOptions = RuntimeOptions & {
 export type Serving = {
   addresses: string[];
   isReady(): boolean;
-  metrics(): string;
+  metrics(): Family[];
   /** the text of the configuration in use, secrets covered */
   configuration(): string;
   /** Reads the configuration anew. Never rejects. */
@@ -33,7 +40,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { file, load, drainMs } = options;
   const standing = newStanding(options);
   const generations = await startGenerations({ standing, file, load, drainMs });
-  const accept = acceptExchanges(generations);
+  const traffic = newTraffic();
+  const accept = traffic.watch(acceptExchanges(generations));
   const doors: Listening[] = [];
   try {
     for (const address of options.addresses) doors.push(await options.transport.listen(address, accept));
@@ -42,11 +50,16 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await generations.close(0);
     throw error;
   }
+  const { metrics } = standing;
+  const process = newProcessMetrics(options.version);
+  metrics.add(traffic.families);
+  metrics.add(process.families);
+  metrics.add(() => [...queueFamilies(standing.systems), ...generationFamilies(generations)]);
   let ready = true;
   return {
     addresses: doors.map(({ address }) => address),
     isReady: () => ready,
-    metrics: () => standing.counters.prometheus(),
+    metrics: () => metrics.families(),
     configuration: () => standing.secrets.mask(generations.current().text),
     reload: () => generations.reload(),
     async drain() {
@@ -54,8 +67,32 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       const endMs = Date.now() + drainMs;
       await leave(doors, endMs);
       await generations.close(Math.max(0, endMs - Date.now()));
+      process.stop();
     },
   };
+}
+
+function queueFamilies(systems: SystemPool): Family[] {
+  const queued = systems.queued();
+  const values = (of: "events" | "bytes") => queued.map((queue) => [[["target", queue.name]], queue[of]] as const);
+  return [
+    family("gauge", "agglo_tee_queued_events", "Copies that wait for their target.", values("events")),
+    family("gauge", "agglo_tee_queued_bytes", "Bytes of copies that wait for their target.", values("bytes")),
+  ];
+}
+
+function generationFamilies(generations: Generations): Family[] {
+  const { number, sinceMs } = generations.current();
+  return [
+    family("gauge", "agglo_generation", "Number of the configuration that new streams get.", number),
+    family("gauge", "agglo_generation_start_time_seconds", "When it came into use.", sinceMs / 1000),
+    family(
+      "gauge",
+      "agglo_generations_live",
+      "Configurations in use; 2 while old streams keep theirs.",
+      generations.live(),
+    ),
+  ];
 }
 
 /** Envoy's generated health check asks every second: after this it has stopped sending (facts 17.3). */

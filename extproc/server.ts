@@ -39,7 +39,13 @@ type Message = {
   pieces: PieceReader | undefined;
   /** collected until now */
   bytes: number;
+  /** received, and without a verdict yet */
+  open: boolean;
 };
+
+function newMessage(): Message {
+  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, open: false };
+}
 
 class RoutedTreatment implements Treatment {
   private readonly runtimes: Runtimes;
@@ -49,8 +55,8 @@ class RoutedTreatment implements Treatment {
   /** Envoy's configuration has named the route, so Envoy knows it */
   private named = false;
   private facts: RequestFacts | undefined;
-  private readonly request: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
-  private readonly response: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
+  private readonly request = newMessage();
+  private readonly response = newMessage();
 
   constructor(runtimes: Runtimes, mark: string | undefined) {
     this.runtimes = runtimes;
@@ -102,10 +108,16 @@ class RoutedTreatment implements Treatment {
     }
     const section = this.section(direction);
     if (section === undefined || this.isTunnel(direction, headers)) return this.unbound(direction);
+    this.received(direction);
     const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
     if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
     if (typeof verdict !== "string") return this.plain(section, verdict);
     return verdict === "missing" ? this.missing(section) : this.read(section, verdict);
+  }
+
+  private received(direction: Direction): void {
+    this[direction].open = true;
+    this.runtime.received(this.route?.plan.name ?? "", direction);
   }
 
   private isTunnel(direction: Direction, headers: readonly string[]): boolean {
@@ -161,6 +173,7 @@ class RoutedTreatment implements Treatment {
   private headless(direction: Direction): Decision {
     const section = this.section(direction);
     if (section === undefined || section.pipelines.length === 0) return PASS;
+    this.received(direction);
     return this.plain(section, faulted(section, "error", "the proxy sends the body without its headers"));
   }
 
@@ -269,7 +282,9 @@ class RoutedTreatment implements Treatment {
       return this.fault(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`);
     }
     const told = this.told();
-    this.runtime.observe(told.route, section.plan.direction, verdict);
+    const message = this[section.plan.direction];
+    if (message.open) this.runtime.observe(told.route, section.plan.direction, verdict);
+    message.open = false;
     return decisionOf(section, verdict, body, told);
   }
 
@@ -287,6 +302,11 @@ class RoutedTreatment implements Treatment {
   }
 
   closed(): void {
+    const route = this.route?.plan.name ?? "";
+    if (this.request.open) this.runtime.abandoned(route, "request");
+    if (this.response.open) this.runtime.abandoned(route, "response");
+    this.request.open = false; // what is under way may still come to a verdict: nobody hears it
+    this.response.open = false;
     this.runtimes.leave(this.runtime);
   }
 }

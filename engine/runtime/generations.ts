@@ -44,8 +44,6 @@ export type Generations = Runtimes & {
   current(): { number: number; sinceMs: number; text: string; runtime: Runtime };
   /** Reads the configuration anew. Never rejects. */
   reload(): Promise<Reload>;
-  /** streams under way, of the generation before too */
-  streams(): number;
   /** generations that have streams or will get them: 1 or 2 */
   live(): number;
   close(timeoutMs: number): Promise<void>;
@@ -97,7 +95,6 @@ export async function startGenerations(options: GenerationsOptions): Promise<Gen
     leave: (runtime) => leave(state, runtime),
     current: () => state.current,
     reload: () => reload(state),
-    streams: () => state.current.streams + (state.old?.streams ?? 0),
     live: () => (state.old === undefined ? 1 : 2),
     close: (timeoutMs) => close(state, timeoutMs),
   };
@@ -182,8 +179,8 @@ function waitFor(state: State, old: Generation): Reload {
 }
 
 function said(state: State, outcome: Reload["outcome"], message: string): Reload {
-  const { counters, log } = state.options.standing;
-  counters.add("reloads", outcome, 1);
+  const { metrics, log } = state.options.standing;
+  metrics.counters.add("reloads", outcome, 1);
   const generation = state.current.number;
   if (outcome === "refused") log("error", `reload refused, generation ${generation} stays: ${message}`);
   else log("info", `reload ${outcome}: ${message}`);

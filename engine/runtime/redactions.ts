@@ -2,6 +2,7 @@
 import type { Plan } from "../core/plan.ts";
 import { redactionLabels } from "../core/processes/redactor.ts";
 import type { RuntimeCounters } from "./counters.ts";
+import type { Metrics } from "./metrics.ts";
 
 const COUNTER = "redacted";
 const NAMED_MAX = 20;
@@ -12,9 +13,9 @@ export function countRedactions(plan: Plan, counters: RuntimeCounters): void {
 }
 
 /** A line about the rules that matched nothing although there was traffic; none where there is nothing to say. */
-export function unmatchedRedactions(plan: Plan, counters: RuntimeCounters): string[] {
+export function unmatchedRedactions(plan: Plan, { counters, messages }: Metrics): string[] {
+  if (!messages.any()) return [];
   const rows = counters.snapshot();
-  if (!rows.some((row) => row.name === "messages" && row.value > 0)) return [];
   const matched = new Set(rows.filter((row) => row.name === COUNTER && row.value > 0).map((row) => row.label));
   const unmatched = labelsOf(plan).filter((label) => !matched.has(label));
   if (unmatched.length === 0) return [];

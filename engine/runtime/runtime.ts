@@ -11,7 +11,8 @@ import { deliverTo, directTees } from "../systems/direct-tees.ts";
 import type { Memory } from "../systems/memory.ts";
 import { statesOf } from "../systems/states.ts";
 import type { RuntimeCounters } from "./counters.ts";
-import { countingInstruments } from "./instruments.ts";
+import { measuringInstruments } from "./instruments.ts";
+import type { Metrics } from "./metrics.ts";
 import { mathRandom, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
 import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
@@ -28,6 +29,7 @@ export type Runtime = {
   pipelines: LinkedPipeline[];
   ports: Ports;
   counters: RuntimeCounters;
+  metrics: Metrics;
   /** what the `mem:` systems hold */
   memory: Memory;
   /** copies waiting for their targets, of all configurations */
@@ -35,8 +37,14 @@ export type Runtime = {
   /** undefined: not valid UTF-8 */
   decodeUtf8(bytes: Uint8Array): string | undefined;
   encodeUtf8(text: string): Uint8Array;
-  /** a host tells what became of a message */
+  /** a host has a message for a section; `observe` or `abandoned` must follow, once */
+  received(route: string, direction: Direction): void;
+  /** the exchange ended before the message came whole */
+  abandoned(route: string, direction: Direction): void;
+  /** what became of a message */
   observe(route: string, direction: Direction, verdict: Verdict): void;
+  /** what would have become of a message if its section enforced its verdicts; what became of it is told to `observe` */
+  wouldHave(route: string, direction: Direction, verdict: Verdict): void;
   /** a route needs a body that the proxy does not send: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
@@ -73,7 +81,8 @@ export async function startRuntime(
 
 /** Resolves secrets, opens systems and links the plan; what another configuration has opened already is shared with it. */
 export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], standing: Standing): Promise<Runtime> {
-  const { counters, options } = standing;
+  const { metrics, options } = standing;
+  const { counters, messages } = metrics;
   const hmacs = prepareHmacs(plan, standing);
   if (options.allowSpawn !== true) refuseSpawning(plan);
   const isShown = typeof options.tees === "function";
@@ -89,15 +98,20 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     pipelines: linked.pipelines,
     ports,
     counters,
+    metrics,
     memory: standing.memory,
     queued: () => queuedIn(standing),
     decodeUtf8,
     encodeUtf8: (text) => Buffer.from(text, "utf8"),
+    received: messages.received,
+    abandoned: messages.abandoned,
     observe(route, direction, verdict) {
-      counters.add("messages", `${route}|${direction}|${verdict.kind}`, 1);
+      messages.settled(route, direction, verdict.kind);
       if (verdict.kind === "faulted") counters.add("faults", `${route}|${direction}|${verdict.reason}`, 1);
+      if (verdict.kind === "refused") counters.add("refusals", `${route}|${direction}|${verdict.reply?.rule ?? ""}`, 1);
       options.onVerdict?.(route, direction, verdict);
     },
+    wouldHave: (route, direction, verdict) => counters.add("wouldHave", `${route}|${direction}|${verdict.kind}`, 1),
     missingMode(route, direction) {
       counters.add("missingModes", `${route}|${direction}`, 1);
       standing.warnOnce(
@@ -111,7 +125,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
       );
     },
     async close(timeoutMs) {
-      for (const line of unmatchedRedactions(plan, counters)) standing.warnOnce(line);
+      for (const line of unmatchedRedactions(plan, metrics)) standing.warnOnce(line);
       await lease.release(timeoutMs);
     },
   };
@@ -143,17 +157,18 @@ function portsOf(standing: Standing, lease: SystemLease, hmacs: Hmacs): Ports {
     ids: uuidIds(),
     hmacs,
     tees: teesOf(standing, lease),
-    counters: standing.counters,
+    counters: standing.metrics.counters,
     commands: standing.commands,
     delays: nodeDelays(nodeTimers()),
     random: mathRandom(),
     checkpoints: checkpointsIn(portOf),
-    instruments: countingInstruments(standing.counters),
+    instruments: measuringInstruments(standing.metrics),
     states: statesOf((name) => lease.find("ExternalKVStore", name)?.port),
   };
 }
 
-function teesOf({ options, counters }: Standing, lease: SystemLease): Tees {
+function teesOf({ options, metrics }: Standing, lease: SystemLease): Tees {
+  const { counters } = metrics;
   if (typeof options.tees === "function") return shownTees(options.tees);
   const deliver = deliverTo((target) => lease.find(target.type, target.name)?.port);
   if (options.tees === "direct") return directTees(deliver, counters);

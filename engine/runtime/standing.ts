@@ -3,7 +3,7 @@ import type { Commands, TeeTarget } from "../core/ports.ts";
 import type { Verdict } from "../core/routes/section.ts";
 import { type Memory, newMemory } from "../systems/memory.ts";
 import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
-import { newCounters, type RuntimeCounters } from "./counters.ts";
+import { type Metrics, newMetrics } from "./metrics.ts";
 import { nodeTimers } from "./ports.ts";
 import { newSecrets, type Secrets } from "./secrets.ts";
 import { newSystemPool, type SystemPool } from "./system-pool.ts";
@@ -31,7 +31,7 @@ export type Standing = {
   log: Log;
   /** the same line is said once */
   warnOnce(message: string): void;
-  counters: RuntimeCounters;
+  metrics: Metrics;
   secrets: Secrets;
   /** what the `mem:` systems hold */
   memory: Memory;
@@ -42,7 +42,7 @@ export type Standing = {
 export function newStanding(options: RuntimeOptions): Standing {
   const secrets = newSecrets(process.env);
   const log: Log = (level, message) => options.log(level, secrets.mask(message));
-  const counters = newCounters();
+  const metrics = newMetrics();
   const memory = newMemory();
   const commands =
     options.allowSpawn === true
@@ -52,10 +52,10 @@ export function newStanding(options: RuntimeOptions): Standing {
     options,
     log,
     warnOnce: newWarnOnce(log),
-    counters,
+    metrics,
     secrets,
     memory,
-    systems: newSystemPool({ stores: memory, counters, log: (line) => log("warn", line) }),
+    systems: newSystemPool({ stores: memory, counters: metrics.counters, log: (line) => log("warn", line) }),
     commands,
   };
 }

@@ -23,7 +23,7 @@ export type SystemPoolOptions = {
 export type SystemLease = {
   /** undefined: the configuration names no such system */
   find(type: SystemType, name: string): { port: SystemPort; queue: TeeQueue } | undefined;
-  /** Gives all back, once; those that nobody else holds send for at most so long and close. */
+  /** Gives all back; those that nobody else holds send for at most so long and close. */
   release(timeoutMs: number): Promise<void>;
 };
 
@@ -65,12 +65,16 @@ async function acquire(pool: Pool, systems: readonly SystemConfig[]): Promise<Sy
     await release(pool, byName.values(), 0);
     return { errors };
   }
+  let released: Promise<void> | undefined;
   return {
     find(type, name) {
       const pooled = byName.get(`${type} ${name}`);
       return pooled === undefined ? undefined : { port: pooled.opened.port, queue: pooled.queue };
     },
-    release: (timeoutMs) => release(pool, byName.values(), timeoutMs),
+    release(timeoutMs) {
+      released ??= release(pool, byName.values(), timeoutMs);
+      return released;
+    },
   };
 }
 
