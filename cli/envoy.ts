@@ -2,13 +2,16 @@
 import { parseAddress } from "../envoy/address.ts";
 import { envoyBootstrap } from "../envoy/bootstrap.ts";
 import { envoyFilterOnly } from "../envoy/filter-only.ts";
-import { type Arguments, optionalString, port, readArguments, requiredString } from "./arguments.ts";
+import { type Arguments, count, optionalString, port, readArguments, requiredString } from "./arguments.ts";
 import { requireConfiguration } from "./configuration.ts";
+import { endpointsOf, PROCESSES_MAX } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";
 
-export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream ADDR] [--port N] [--admin-port N] [--filter-only]
+export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream ADDR] [--processes N] [--port N] [--admin-port N]
+            [--filter-only]
   Prints an Envoy bootstrap for the routes of FILE.
   --listen ADDR    where the ext_proc server listens (127.0.0.1:50051 or unix:/path)
+  --processes N    as "binge extproc" has it: an endpoint each
   --upstream ADDR  where the traffic goes (127.0.0.1:8080)
   --port N         Envoy's own port (10000)
   --filter-only    only what to paste into a configuration of your own`;
@@ -17,8 +20,9 @@ export async function envoy(args: readonly string[]): Promise<number> {
   const parsed = readArguments("envoy", args, OPTIONS, false);
   const file = requiredString("envoy", parsed, "config");
   const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
+  const processes = count("envoy", parsed, "processes", 1, PROCESSES_MAX);
   const options = {
-    listen: address(parsed, "listen", "127.0.0.1:50051"),
+    listen: endpointsOf("envoy", address(parsed, "listen", "127.0.0.1:50051"), processes),
     upstream: address(parsed, "upstream", "127.0.0.1:8080"),
     port: port("envoy", parsed, "port", 10_000),
     adminPort: port("envoy", parsed, "admin-port", 9901),
@@ -31,6 +35,7 @@ export async function envoy(args: readonly string[]): Promise<number> {
 const OPTIONS = {
   config: { type: "string" },
   listen: { type: "string" },
+  processes: { type: "string" },
   upstream: { type: "string" },
   port: { type: "string" },
   "admin-port": { type: "string" },

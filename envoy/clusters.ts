@@ -10,12 +10,14 @@ export function upstreamCluster(upstream: string): string {
     - name: ${UPSTREAM_CLUSTER}
       ${discovery(address)}
       connect_timeout: 5s
-      ${loadAssignment(UPSTREAM_CLUSTER, address)}
+      ${loadAssignment(UPSTREAM_CLUSTER, [address])}
   `;
 }
 
-export function extProcCluster(listen: string): string {
-  const address = dialAddress(listen);
+/** `listen`: at least one address, all of one kind. */
+export function extProcCluster(listen: string | readonly string[]): string {
+  const addresses = (typeof listen === "string" ? [listen] : listen).map(dialAddress);
+  const address = addresses[0] as Address;
   return yaml`
     - name: ${EXT_PROC_CLUSTER}
       ${discovery(address)}
@@ -34,10 +36,7 @@ export function extProcCluster(listen: string): string {
             max_pending_requests: 100000
             max_requests: 100000
             max_retries: 1000
-      # The server says NOT_SERVING before it stops, so that Envoy leaves it in time (facts 17.3). With a single endpoint
-      # this changes nothing: Envoy goes on using it when no other is healthy (healthy_panic_threshold, 50 %), and should,
-      # since a server that drains still answers and one that is gone refuses the connection at once. Add a second
-      # endpoint, and restarts go unnoticed.
+      ${addresses.length === 1 ? ONE_ENDPOINT : SEVERAL_ENDPOINTS}
       health_checks:
         - grpc_health_check: { service_name: envoy.service.ext_proc.v3.ExternalProcessor }
           timeout: 1s
@@ -48,7 +47,7 @@ export function extProcCluster(listen: string): string {
           unhealthy_threshold: 1
           healthy_threshold: 1
           reuse_connection: true
-      ${loadAssignment(EXT_PROC_CLUSTER, address)}
+      ${loadAssignment(EXT_PROC_CLUSTER, addresses)}
   `;
 }
 
@@ -62,14 +61,32 @@ function http2Options(address: Address): string {
   `;
 }
 
-function loadAssignment(cluster: string, address: Address): string {
+const ONE_ENDPOINT = [
+  "# The server says NOT_SERVING before it stops, so that Envoy leaves it in time (facts 17.3). With a single endpoint",
+  "# this changes nothing: Envoy goes on using it when no other is healthy (healthy_panic_threshold, 50 %), and should,",
+  "# since a server that drains still answers and one that is gone refuses the connection at once. With a second one",
+  '# ("binge extproc --processes 2" and the same here) restarts go unnoticed.',
+].join("\n");
+
+const SEVERAL_ENDPOINTS = [
+  "# One endpoint per process. A process says NOT_SERVING before it stops, so that Envoy leaves it in time (facts 17.3):",
+  "# one that is restarted goes unnoticed while the others serve.",
+].join("\n");
+
+function loadAssignment(cluster: string, addresses: readonly Address[]): string {
   return yaml`
     load_assignment:
       cluster_name: ${cluster}
       endpoints:
         - lb_endpoints:
-            - endpoint:
-                address:
-                  ${envoyAddress(address)}
+            ${addresses.map(endpoint).join("\n")}
+  `;
+}
+
+function endpoint(address: Address): string {
+  return yaml`
+    - endpoint:
+        address:
+          ${envoyAddress(address)}
   `;
 }

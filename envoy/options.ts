@@ -1,7 +1,7 @@
 /** What the generators are asked for. */
 export type EnvoyOptions = {
-  /** where agglo's ext_proc server listens: "HOST:PORT", "[IPv6]:PORT" or "unix:/path" */
-  listen: string;
+  /** where agglo's ext_proc server listens, one per process: "HOST:PORT", "[IPv6]:PORT" or "unix:/path" */
+  listen: string | readonly string[];
   /** where the traffic goes: "HOST:PORT" or "[IPv6]:PORT" */
   upstream: string;
   /** port of Envoy's listener; 0 lets the system choose */

@@ -95,8 +95,11 @@ function generationFamilies(generations: Generations): Family[] {
   ];
 }
 
-/** Envoy's generated health check asks every second: after this it has stopped sending (facts 17.3). */
-const NOTICE_MS = 1500;
+/**
+ * Envoy's generated health check asks every second, and a tenth later at most: after two of them, one of which may be slow
+ * on a busy machine, it has stopped sending (facts 17.3).
+ */
+const NOTICE_MS = 2500;
 
 /** Of the time there is, for noticing and for exchanges that are open; copies that wait for their targets have the rest. */
 const NOTICE_SHARE = 0.25;

@@ -1,7 +1,7 @@
 /** What stands while configurations come and go: counters, systems, commands, and what is said to the operator. */
 import type { Commands, TeeTarget } from "../core/ports.ts";
 import type { Verdict } from "../core/routes/section.ts";
-import { type Memory, newMemory } from "../systems/memory.ts";
+import { type Memory, newMemory, type Stores } from "../systems/memory.ts";
 import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
 import { type Metrics, newMetrics } from "./metrics.ts";
 import { nodeTimers } from "./ports.ts";
@@ -21,6 +21,8 @@ export type RuntimeOptions = {
    * shown to this function, while no system but stores in memory is opened (`binge test`).
    */
   tees?: "queued" | "direct" | ((target: TeeTarget, payload: string) => void);
+  /** where the `mem:` systems keep their things; in this process's memory when left out */
+  stores?: Stores;
   /** told every verdict, after it is counted */
   onVerdict?: (route: string, direction: Direction, verdict: Verdict) => void;
 };
@@ -33,7 +35,7 @@ export type Standing = {
   warnOnce(message: string): void;
   metrics: Metrics;
   secrets: Secrets;
-  /** what the `mem:` systems hold */
+  /** what the `mem:` systems hold, where no other process has it */
   memory: Memory;
   systems: SystemPool;
   commands: Commands & { close(timeoutMs: number): Promise<void> };
@@ -55,7 +57,11 @@ export function newStanding(options: RuntimeOptions): Standing {
     metrics,
     secrets,
     memory,
-    systems: newSystemPool({ stores: memory, counters: metrics.counters, log: (line) => log("warn", line) }),
+    systems: newSystemPool({
+      stores: options.stores ?? memory,
+      counters: metrics.counters,
+      log: (line) => log("warn", line),
+    }),
     commands,
   };
 }

@@ -7,14 +7,15 @@ import type { SystemConfig } from "../config/load.ts";
 import type { Counters, SystemType } from "../core/ports.ts";
 import type { Deliver } from "../systems/direct-tees.ts";
 import { isSystemError } from "../systems/failure.ts";
+import type { Stores } from "../systems/memory.ts";
 import { findSystem } from "../systems/registry.ts";
 import { sendEvent } from "../systems/send.ts";
-import type { OpenedSystem, SystemDeps, SystemPort } from "../systems/system.ts";
+import type { OpenedSystem, SystemPort } from "../systems/system.ts";
 import { nodeTimers } from "./ports.ts";
 import { newTeeQueue, type TeeQueue } from "./tee-queue.ts";
 
 export type SystemPoolOptions = {
-  stores: SystemDeps["memory"];
+  stores: Stores;
   counters: Counters;
   log(line: string): void;
 };

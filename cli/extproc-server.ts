@@ -1,0 +1,134 @@
+/** `binge extproc`, one process of it: configuration, certificates, listeners, signals. */
+import { exposition } from "../engine/runtime/exposition.ts";
+import { newFileWatch } from "../engine/runtime/file-watch.ts";
+import type { Candidate } from "../engine/runtime/generations.ts";
+import { StartError } from "../engine/runtime/runtime.ts";
+import type { Log } from "../engine/runtime/standing.ts";
+import { type Admin, startAdmin } from "../extproc/admin.ts";
+import type { TlsOptions } from "../extproc/grpc/server.ts";
+import type { Child } from "../extproc/processes.ts";
+import { type Serving, serve } from "../extproc/serve.ts";
+import { newTransport } from "../extproc/transports.ts";
+import { readCandidate } from "./configuration.ts";
+import { Ending, Exit } from "./exit.ts";
+import type { Settings } from "./extproc.ts";
+import { newLog } from "./log.ts";
+import { readTls } from "./tls.ts";
+import { version } from "./version.ts";
+
+/** Serves until it is told to end. `child`: it is one of several, and somebody else has the admin port. */
+export async function runServer(settings: Settings, child: Child | undefined): Promise<number> {
+  const log = newLog(settings.logFormat, settings.logLevel, child === undefined ? {} : { process: child.index });
+  let reload = async (): Promise<unknown> => undefined; // a file that changes while we start is read in time
+  const source = newSource(settings, log, () => void reload());
+  const serving = await start(settings, source, log, child);
+  reload = serving.reload;
+  const admin = child === undefined ? await openAdmin(settings, serving) : undefined;
+  const ended = Promise.race([terminated(), ...(child === undefined ? [] : [child.orphaned])]);
+  // From here on we can be known of: a SIGTERM right after the lines below is one to drain for.
+  process.on("SIGHUP", () => void serving.reload());
+  for (const address of serving.addresses) log("info", `ext_proc on ${address}, ${source.describe()}`);
+  if (admin !== undefined) log("info", `admin on ${admin.address}`);
+  child?.ready(serving);
+  await ended;
+  log("info", "draining");
+  source.close();
+  await serving.drain();
+  await admin?.close();
+  if (process.connected) process.disconnect(); // a child's way to its primary keeps it alive
+  return Exit.ok;
+}
+
+/** The files that a server's configuration is made of. */
+type Source = {
+  load(): Candidate;
+  /** the certificates in use */
+  tls(): TlsOptions;
+  describe(): string;
+  close(): void;
+};
+
+/** How often files are looked at for changes. */
+const WATCH_MS = 1000;
+
+function newSource(settings: Settings, log: Log, onChange: () => void): Source {
+  const watch = newFileWatch(WATCH_MS, onChange);
+  let tls: TlsOptions | undefined;
+  let described = "";
+  return {
+    load() {
+      const files = settings.tls === undefined ? [] : [settings.tls.cert, settings.tls.key];
+      if (settings.tls?.clientCa !== undefined) files.push(settings.tls.clientCa);
+      const candidate = readCandidate(
+        settings.file,
+        (line) => log("warn", line),
+        (path) => files.push(path),
+      );
+      watch.set([settings.file, ...files]); // also where something is wrong: it may be what is mended
+      if ("complaints" in candidate) return candidate;
+      const read = settings.tls === undefined ? undefined : readTls(settings.tls, Date.now());
+      if (read !== undefined && "error" in read) return { complaints: read.error };
+      const applied = (): void => {
+        tls = read?.tls;
+        described = describe(candidate.plan.routes);
+      };
+      return { ...candidate, applied };
+    },
+    tls() {
+      if (tls === undefined) throw new Error("TLS is used that was not asked for"); // our own bug
+      return tls;
+    },
+    describe: () => described,
+    close: () => watch.close(),
+  };
+}
+
+function describe(routes: readonly { name: string }[] | undefined): string {
+  if (routes === undefined) return 'no traffic is bound and all of it passes: add an "http" section to bind pipelines';
+  return `routes ${routes.map((route) => route.name).join(", ")}`;
+}
+
+async function start(settings: Settings, source: Source, log: Log, child: Child | undefined): Promise<Serving> {
+  const onBug = (error: unknown): void => {
+    log("error", `a bug of ours: ${error instanceof Error ? error.stack : String(error)}`);
+  };
+  const { file, allowSpawn, drainMs } = settings;
+  const options = { file, load: source.load, drainMs, log, allowSpawn, version: version() };
+  const of =
+    child === undefined ? { addresses: settings.addresses } : { addresses: child.addresses, stores: child.stores };
+  const transport = newTransport(settings.transport, onBug, settings.tls === undefined ? undefined : source.tls);
+  try {
+    return await serve({ ...options, ...of, transport });
+  } catch (error) {
+    source.close();
+    if (!(error instanceof StartError)) throw unavailable(error);
+    throw new Ending(error.configuration ? Exit.config : Exit.unavailable, error.message);
+  }
+}
+
+async function openAdmin({ admin }: Settings, serving: Serving): Promise<Admin | undefined> {
+  if (admin === undefined) return undefined;
+  try {
+    return await startAdmin(admin, {
+      isReady: serving.isReady,
+      metrics: async () => exposition(serving.metrics()),
+      configuration: async () => serving.configuration(),
+      reload: serving.reload,
+    });
+  } catch (error) {
+    await serving.drain();
+    throw unavailable(error);
+  }
+}
+
+export function unavailable(error: unknown): Ending {
+  return new Ending(Exit.unavailable, `binge extproc: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+/** Told to end. */
+export function terminated(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", () => resolve());
+    process.once("SIGINT", () => resolve());
+  });
+}
