@@ -10,7 +10,7 @@ export type Admin = { address: string; close(): Promise<void> };
 
 /** What the admin port shows of a server, be it one process or several. */
 export type Administered = {
-  /** whether it takes traffic; false while it drains */
+  /** whether it takes traffic: one process at least does; false while it drains */
   isReady(): boolean;
   /** Prometheus' text format */
   metrics(): Promise<string>;

@@ -74,7 +74,7 @@ export async function startProcesses(options: ProcessesOptions): Promise<Process
   }
   return {
     addresses: () => slots.flatMap(({ addresses }) => addresses),
-    isReady: () => !primary.leaving && slots.every(({ ready }) => ready),
+    isReady: () => !primary.leaving && slots.some(({ ready }) => ready),
     families: () => families(slots),
     configuration: async () => ((await askFirst(slots, "configuration")) as string | undefined) ?? "",
     reload: () => reload(slots),

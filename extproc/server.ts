@@ -151,7 +151,7 @@ class RoutedTreatment implements Treatment {
     decision.pieces = reading === "events";
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";
-      message.pieces = newPieceReader(section, type, this.http(section));
+      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent());
       if (guards) this.writeHeaders(section, decision);
     }
     return this.prepared(direction, decision);
@@ -233,7 +233,7 @@ class RoutedTreatment implements Treatment {
     const text = this.runtime.decodeUtf8(content);
     if (text === undefined) return this.fault(section, "unparsable", "not valid UTF-8");
     const contentType = headerValue(headers, "content-type") ?? "";
-    const verdict = treat(section, text, this.http(section), contentType);
+    const verdict = treat(section, text, this.http(section), contentType, this.traceparent());
     if (!(verdict instanceof Promise)) return this.encoded(section, verdict, coding);
     return inTime(section, verdict).then((settled) => this.encoded(section, settled, coding));
   }
@@ -267,7 +267,7 @@ class RoutedTreatment implements Treatment {
 
   private withoutBody(section: LinkedSection): Verdict | Promise<Verdict> {
     if (!section.plan.bodyless) return passed(section);
-    const verdict = treatBodyless(section, this.http(section));
+    const verdict = treatBodyless(section, this.http(section), this.traceparent());
     return verdict instanceof Promise ? inTime(section, verdict) : verdict;
   }
 
@@ -295,6 +295,10 @@ class RoutedTreatment implements Treatment {
   private http(section: LinkedSection): JsonObject | undefined {
     if (!section.plan.readsHttp) return undefined;
     return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
+  }
+
+  private traceparent(): string {
+    return this.facts === undefined ? "" : (headerValue(this.facts.headers, "traceparent") ?? "");
   }
 
   replyCut(): void {

@@ -1,8 +1,7 @@
-/** The Instruments port over metrics. */
-import type { Instruments, Span } from "../core/ports.ts";
+/** The Instruments port over metrics and OpenTelemetry. */
+import type { Instruments } from "../core/ports.ts";
 import type { Metrics } from "./metrics.ts";
-
-const NO_SPAN: Span = { end: () => undefined };
+import { openTelemetrySpans } from "./spans.ts";
 
 export function measuringInstruments(metrics: Metrics): Instruments {
   return {
@@ -13,6 +12,6 @@ export function measuringInstruments(metrics: Metrics): Instruments {
     },
     ended: (kind, name, succeeded) =>
       metrics.counters.add(`${kind}Runs`, `${name}|${succeeded ? "success" : "failure"}`, 1),
-    span: () => NO_SPAN,
+    span: openTelemetrySpans(),
   };
 }

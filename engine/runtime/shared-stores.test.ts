@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Fold } from "../core/state/update.ts";
+import { keepsObjects, keepsValues } from "../systems/contract.ts";
 import { isSystemError } from "../systems/failure.ts";
 import { newMemory, type Stores } from "../systems/memory.ts";
 import { ipcPort } from "./asking.ts";
@@ -25,6 +26,10 @@ const fold = (id: string): Fold => ({
   numbers: [{ name: "n", operator: "add", operand: 1 }],
   reads: true,
 });
+
+let opened = 0;
+keepsValues("a key-value store of another process", () => stores.keyValueStore(`store ${++opened}`));
+keepsObjects("an object store of another process", () => stores.objectStore(`objects ${++opened}`));
 
 describe("the stores of another process", () => {
   test("keep values as bytes", async () => {
