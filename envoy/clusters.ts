@@ -1,7 +1,7 @@
 /** Where Envoy connects to: the ext_proc server and the upstream. */
 import { type Address, dialAddress, discovery, envoyAddress } from "./address.ts";
-import { EXT_PROC_CLUSTER, UPSTREAM_CLUSTER } from "./options.ts";
-import { yaml } from "./yaml.ts";
+import { type EnvoyOptions, type EnvoyTls, EXT_PROC_CLUSTER, UPSTREAM_CLUSTER } from "./options.ts";
+import { quoted, yaml } from "./yaml.ts";
 
 export function upstreamCluster(upstream: string): string {
   const address = dialAddress(upstream);
@@ -15,7 +15,7 @@ export function upstreamCluster(upstream: string): string {
 }
 
 /** `listen`: at least one address, all of one kind. */
-export function extProcCluster(listen: string | readonly string[]): string {
+export function extProcCluster({ listen, tls }: Pick<EnvoyOptions, "listen" | "tls">): string {
   const addresses = (typeof listen === "string" ? [listen] : listen).map(dialAddress);
   const address = addresses[0] as Address;
   return yaml`
@@ -27,6 +27,7 @@ export function extProcCluster(listen: string | readonly string[]): string {
           '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
           explicit_http_config:
             ${http2Options(address)}
+      ${tls === undefined ? PLAIN_TEXT : transportSocket(tls)}
       # Every request on a bound route holds a stream until it is done. The default of 1024 would answer the next one with
       # 500 at once (facts 14.6); three retries at a time would be none when a server goes (facts 17.4).
       circuit_breakers:
@@ -58,6 +59,35 @@ function http2Options(address: Address): string {
     http2_protocol_options: # gRPC
       # A server whose machine vanished closes no connection: without pings, requests would queue on a dead one.
       connection_keepalive: { interval: 10s, timeout: 5s }
+  `;
+}
+
+const PLAIN_TEXT =
+  '# Plain text, which is right for loopback, a socket or a mesh; "binge envoy --tls-ca" makes it TLS.';
+
+function transportSocket({ ca, serverName, client }: EnvoyTls): string {
+  return yaml`
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        '@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        sni: ${quoted(serverName)}
+        common_tls_context:
+          alpn_protocols: [h2]
+          ${client === undefined ? "# The server is told of no client certificate: --tls-cert and --tls-key name one." : clientCertificate(client)}
+          validation_context:
+            trusted_ca: { filename: ${quoted(ca)} }
+            # Without this any certificate that the CA has signed would do, whoever's it is.
+            match_typed_subject_alt_names:
+              - { san_type: DNS, matcher: { exact: ${quoted(serverName)} } }
+  `;
+}
+
+function clientCertificate({ cert, key }: NonNullable<EnvoyTls["client"]>): string {
+  return yaml`
+    tls_certificates:
+      - certificate_chain: { filename: ${quoted(cert)} }
+        private_key: { filename: ${quoted(key)} }
   `;
 }
 

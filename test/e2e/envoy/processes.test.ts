@@ -4,6 +4,8 @@ import { type Client, newClient } from "./client.ts";
 import { type Servers, startServers } from "./servers.ts";
 
 const PROCESSES = 3;
+/** However busy the machine is: what takes long is not what is tested here. */
+const PATIENT = { deadlineMs: 10_000 };
 const CONFIG = {
   pipelines: [{ name: "p", processes: [{ name: "count" }] }],
   processDefinitions: [
@@ -19,7 +21,12 @@ const CONFIG = {
   externalSystems: [{ externalType: "ExternalKVStore", name: "state", connectionString: "mem:state" }],
   http: {
     version: 1,
-    routes: [{ name: "all", request: { pipelines: ["p"], setHeaders: { "x-sum": "{internal:aggregation:p}" } } }],
+    routes: [
+      {
+        name: "all",
+        request: { pipelines: ["p"], limits: PATIENT, setHeaders: { "x-sum": "{internal:aggregation:p}" } },
+      },
+    ],
   },
 };
 

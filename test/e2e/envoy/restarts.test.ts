@@ -16,7 +16,7 @@ const CONNECTIONS = 16;
 const version = (number: number) => ({
   pipelines: [{ name: "mark", processes: [{ name: "annotate" }] }],
   processDefinitions: [{ annotator: { name: "annotate", annotations: [{ fieldKey: "seen", value: `v${number}` }] } }],
-  http: { version: 1, routes: [{ name: "all", request: { pipelines: ["mark"] } }] },
+  http: { version: 1, routes: [{ name: "all", request: { pipelines: ["mark"], limits: { deadlineMs: 10_000 } } }] },
 });
 
 let servers: Servers;
