@@ -170,23 +170,24 @@ async function askFirst(slots: readonly Slot[], question: Question): Promise<Ans
   return undefined;
 }
 
+export function serverFamilies(isUp: boolean, restarts: number): Family[] {
+  return [
+    family("gauge", "agglo_server_up", "1 where the server process serves and answers.", isUp ? 1 : 0),
+    family("counter", "agglo_server_restarts_total", "Times that a server process was replaced.", restarts),
+  ];
+}
+
 async function families(slots: readonly Slot[]): Promise<Family[]> {
   const answers = await Promise.all(slots.map((slot) => askWithin(slot, "families", ANSWER_MS)));
-  const byProcess = new Map<string, readonly Family[]>();
+  const byServer = new Map<string, readonly Family[]>();
   for (const [i, answer] of answers.entries()) {
     const slot = slots[i] as Slot;
-    const own = [
-      family(
-        "gauge",
-        "agglo_process_up",
-        "1 where the server process serves and answers.",
-        answer === undefined ? 0 : 1,
-      ),
-      family("counter", "agglo_process_restarts_total", "Times that a server process was replaced.", slot.restarts),
-    ];
-    byProcess.set(String(slot.index), [...own, ...((answer as Family[] | undefined) ?? [])]);
+    byServer.set(String(slot.index), [
+      ...serverFamilies(answer !== undefined, slot.restarts),
+      ...((answer as Family[] | undefined) ?? []),
+    ]);
   }
-  return mergeFamilies(byProcess);
+  return mergeFamilies(byServer);
 }
 
 const RELOAD_MS = 30_000;

@@ -1,11 +1,10 @@
 /** One ext_proc server process: its listeners, the generations of its configuration, and the way out. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Family } from "../engine/runtime/exposition.ts";
-import { type Candidate, type Generations, type Reload, startGenerations } from "../engine/runtime/generations.ts";
-import { family } from "../engine/runtime/metrics.ts";
+import { type Candidate, generationFamilies, type Reload, startGenerations } from "../engine/runtime/generations.ts";
 import { newProcessMetrics } from "../engine/runtime/process-metrics.ts";
 import { newStanding, type RuntimeOptions } from "../engine/runtime/standing.ts";
-import type { SystemPool } from "../engine/runtime/system-pool.ts";
+import { queueFamilies } from "../engine/runtime/system-pool.ts";
 import { acceptExchanges } from "./server.ts";
 import { newTraffic } from "./traffic.ts";
 import type { Listening, Transport } from "./transport.ts";
@@ -54,13 +53,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const process = newProcessMetrics(options.version);
   metrics.add(traffic.families);
   metrics.add(process.families);
-  metrics.add(() => [...queueFamilies(standing.systems), ...generationFamilies(generations)]);
+  metrics.add(() => [...queueFamilies(standing.systems.queued()), ...generationFamilies(generations.state())]);
   let ready = true;
   return {
     addresses: doors.map(({ address }) => address),
     isReady: () => ready,
     metrics: () => metrics.families(),
-    configuration: () => standing.secrets.mask(generations.current().text),
+    configuration: () => standing.secrets.mask(generations.state().text),
     reload: () => generations.reload(),
     async drain() {
       ready = false;
@@ -70,29 +69,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       process.stop();
     },
   };
-}
-
-function queueFamilies(systems: SystemPool): Family[] {
-  const queued = systems.queued();
-  const values = (of: "events" | "bytes") => queued.map((queue) => [[["target", queue.name]], queue[of]] as const);
-  return [
-    family("gauge", "agglo_tee_queued_events", "Copies that wait for their target.", values("events")),
-    family("gauge", "agglo_tee_queued_bytes", "Bytes of copies that wait for their target.", values("bytes")),
-  ];
-}
-
-function generationFamilies(generations: Generations): Family[] {
-  const { number, sinceMs } = generations.current();
-  return [
-    family("gauge", "agglo_generation", "Number of the configuration that new streams get.", number),
-    family("gauge", "agglo_generation_start_time_seconds", "When it came into use.", sinceMs / 1000),
-    family(
-      "gauge",
-      "agglo_generations_live",
-      "Configurations in use; 2 while old streams keep theirs.",
-      generations.live(),
-    ),
-  ];
 }
 
 /**

@@ -33,7 +33,7 @@ test("what a process tells of itself is well-formed, in base units", () => {
   metrics.stop();
   expect(series.get(`agglo_build_info{version="1.2.3",node="${process.version}"}`)).toBe(1);
   expect(series.get("process_resident_memory_bytes")).toBeGreaterThan(10_000_000);
-  expect(series.get('agglo_event_loop_delay_seconds{quantile="0.99"}')).toBeGreaterThanOrEqual(0);
+  expect(series.get("nodejs_eventloop_lag_p99_seconds")).toBeGreaterThanOrEqual(0);
   const start = series.get("process_start_time_seconds") ?? 0;
   expect(Math.abs(start + process.uptime() - Date.now() / 1000)).toBeLessThan(60);
 });
@@ -50,8 +50,8 @@ test("of several processes each series says whose it is, and a family's text sta
   expect(exposition(merged)).toBe(
     [
       ...["# HELP agglo_a_total A.", "# TYPE agglo_a_total counter"],
-      ...['agglo_a_total{process="0"} 1', 'agglo_a_total{process="1"} 2'],
-      ...["# HELP agglo_b B.", "# TYPE agglo_b gauge", 'agglo_b{process="1"} 3', ""],
+      ...['agglo_a_total{server="0"} 1', 'agglo_a_total{server="1"} 2'],
+      ...["# HELP agglo_b B.", "# TYPE agglo_b gauge", 'agglo_b{server="1"} 3', ""],
     ].join("\n"),
   );
   expect(one[0]?.samples).toHaveLength(1);

@@ -43,10 +43,10 @@ function escapeLabel(value: string): string {
   return escaped.toWellFormed();
 }
 
-/** The families of several processes as one list: each sample says with the label `process` whose it is. */
-export function mergeFamilies(byProcess: ReadonlyMap<string, readonly Family[]>): Family[] {
+/** The families of several server processes as one list: each sample says with the label `server` whose it is. */
+export function mergeFamilies(byServer: ReadonlyMap<string, readonly Family[]>): Family[] {
   const merged = new Map<string, Family & { samples: Sample[] }>();
-  for (const [process, families] of byProcess) {
+  for (const [server, families] of byServer) {
     for (const family of families) {
       let into = merged.get(family.name);
       if (into === undefined) {
@@ -54,7 +54,7 @@ export function mergeFamilies(byProcess: ReadonlyMap<string, readonly Family[]>)
         merged.set(family.name, into);
       }
       for (const sample of family.samples) {
-        into.samples.push({ ...sample, labels: [["process", process], ...sample.labels] });
+        into.samples.push({ ...sample, labels: [["server", server], ...sample.labels] });
       }
     }
   }

@@ -79,9 +79,9 @@ test("new streams get the new configuration, a stream keeps its own", async () =
   text = config(2);
   expect(await generations.reload()).toMatchObject({ outcome: "applied", generation: 2 });
   const young = generations.enter();
-  expect([await send(old), await send(young), generations.live()]).toEqual(["1", "2", 2]);
+  expect([await send(old), await send(young), generations.state().oldStreams]).toEqual(["1", "2", 1]);
   generations.leave(old);
-  expect(generations.live()).toBe(1);
+  expect(generations.state().oldStreams).toBe(0);
   generations.leave(young);
 });
 
@@ -149,7 +149,7 @@ test("while an old generation lives, changes wait and become one", async () => {
   expect((await generations.reload()).message).toContain("generation 1 still has 1 stream");
   expect(await send(generations.enter())).toBe("2");
   generations.leave(old);
-  await vi.waitFor(() => expect(generations.current().number).toBe(3));
+  await vi.waitFor(() => expect(generations.state().number).toBe(3));
   expect(await send(generations.enter())).toBe("4");
 });
 

@@ -9,6 +9,8 @@
  */
 import type { SystemConfig } from "../config/load.ts";
 import type { Plan } from "../core/plan.ts";
+import type { Family } from "./exposition.ts";
+import { family } from "./metrics.ts";
 import { newRuntime, type Runtime, StartError } from "./runtime.ts";
 import type { Standing } from "./standing.ts";
 
@@ -41,13 +43,32 @@ export type Candidate =
 export type Reload = { outcome: "applied" | "refused" | "waiting"; generation: number; message: string };
 
 export type Generations = Runtimes & {
-  current(): { number: number; sinceMs: number; text: string; runtime: Runtime };
+  state(): GenerationsState;
   /** Reads the configuration anew. Never rejects. */
   reload(): Promise<Reload>;
-  /** generations that have streams or will get them: 1 or 2 */
-  live(): number;
   close(timeoutMs: number): Promise<void>;
 };
+
+export type GenerationsState = {
+  /** of the one that new streams get, from 1 on */
+  number: number;
+  /** when it came into use */
+  sinceMs: number;
+  /** the file's */
+  text: string;
+  /** streams that keep the one before */
+  oldStreams: number;
+};
+
+export function generationFamilies({ number, sinceMs, oldStreams }: GenerationsState): Family[] {
+  const since = "When the configuration of new streams came into use, in seconds since the Unix epoch.";
+  const old = "Streams that keep the configuration before; while there are any, a further change waits.";
+  return [
+    family("gauge", "agglo_generation", "Number of the configuration that new streams get.", number),
+    family("gauge", "agglo_generation_start_time_seconds", since, sinceMs / 1000),
+    family("gauge", "agglo_old_generation_streams", old, oldStreams),
+  ];
+}
 
 export type GenerationsOptions = {
   standing: Standing;
@@ -93,9 +114,11 @@ export async function startGenerations(options: GenerationsOptions): Promise<Gen
       return state.current.runtime;
     },
     leave: (runtime) => leave(state, runtime),
-    current: () => state.current,
+    state() {
+      const { number, sinceMs, text } = state.current;
+      return { number, sinceMs, text, oldStreams: state.old?.streams ?? 0 };
+    },
     reload: () => reload(state),
-    live: () => (state.old === undefined ? 1 : 2),
     close: (timeoutMs) => close(state, timeoutMs),
   };
 }

@@ -7,22 +7,21 @@ export type ProcessMetrics = { families(): Family[]; stop(): void };
 
 const RESOLUTION_MS = 20;
 const WINDOW_MS = 10_000;
-const QUANTILES = [0.5, 0.9, 0.99];
 
 /** `version` is agglo's. */
 export function newProcessMetrics(version: string): ProcessMetrics {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
-  let samples = delaySamples(delay);
+  let lag = lagOf(delay);
   // The last whole window, whoever asks how often: what happened at the start would hide what happens now.
   const turn = setInterval(() => {
-    samples = delaySamples(delay);
+    lag = lagOf(delay);
     delay.reset();
   }, WINDOW_MS);
   turn.unref();
   const startSeconds = Date.now() / 1000 - process.uptime();
   return {
-    families: () => [...gauges(version, startSeconds), loopDelay(samples)],
+    families: () => [...gauges(version, startSeconds), ...lagFamilies(lag)],
     stop() {
       clearInterval(turn);
       delay.disable();
@@ -47,18 +46,30 @@ function gauges(version: string, startSeconds: number): Family[] {
   ];
 }
 
-function loopDelay(samples: readonly Sample[]): Family {
-  const help = `How late timers of the event loop were, over the last whole ${WINDOW_MS / 1000} seconds.`;
-  return { name: "agglo_event_loop_delay_seconds", help, type: "gauge", samples };
+type Lag = { p50: number; p90: number; p99: number; max: number };
+
+function lagFamilies(lag: Lag): Family[] {
+  const over = `over the last whole ${WINDOW_MS / 1000} seconds`;
+  return [
+    family(
+      "gauge",
+      "nodejs_eventloop_lag_p50_seconds",
+      `How late timers of the event loop were, median ${over}.`,
+      lag.p50,
+    ),
+    family("gauge", "nodejs_eventloop_lag_p90_seconds", `The same, 90 % were less late, ${over}.`, lag.p90),
+    family("gauge", "nodejs_eventloop_lag_p99_seconds", `The same, 99 % were less late, ${over}.`, lag.p99),
+    family("gauge", "nodejs_eventloop_lag_max_seconds", `The same, the latest ${over}.`, lag.max),
+  ];
 }
 
-// The histogram holds the whole interval between two ticks, in nanoseconds; 0 and a huge minimum while it is empty.
-function delaySamples(delay: ReturnType<typeof monitorEventLoopDelay>): Sample[] {
+// The histogram holds the whole interval between two ticks, in nanoseconds.
+function lagOf(delay: ReturnType<typeof monitorEventLoopDelay>): Lag {
   const late = (ns: number): number => Math.max(0, ns / 1e9 - RESOLUTION_MS / 1000);
-  const samples = QUANTILES.map((quantile) => sample(String(quantile), late(delay.percentile(quantile * 100))));
-  return [...samples, sample("1", late(delay.max))];
-}
-
-function sample(quantile: string, value: number): Sample {
-  return { suffix: "", labels: [["quantile", quantile]], value };
+  return {
+    p50: late(delay.percentile(50)),
+    p90: late(delay.percentile(90)),
+    p99: late(delay.percentile(99)),
+    max: late(delay.max),
+  };
 }

@@ -11,6 +11,8 @@ import type { Stores } from "../systems/memory.ts";
 import { findSystem } from "../systems/registry.ts";
 import { sendEvent } from "../systems/send.ts";
 import type { OpenedSystem, SystemPort } from "../systems/system.ts";
+import type { Family } from "./exposition.ts";
+import { family } from "./metrics.ts";
 import { nodeTimers } from "./ports.ts";
 import { newTeeQueue, type TeeQueue } from "./tee-queue.ts";
 
@@ -32,8 +34,18 @@ export type SystemPool = {
   /** Opens what is not open yet: all of them, or sentences about those that cannot be, and then none is held. */
   acquire(systems: readonly SystemConfig[]): Promise<SystemLease | { errors: string[] }>;
   /** copies that wait for their targets, by the system's name */
-  queued(): { name: string; events: number; bytes: number }[];
+  queued(): Queued[];
 };
+
+export type Queued = { name: string; events: number; bytes: number };
+
+export function queueFamilies(queued: readonly Queued[]): Family[] {
+  const values = (of: "events" | "bytes") => queued.map((queue) => [[["target", queue.name]], queue[of]] as const);
+  return [
+    family("gauge", "agglo_tee_queued_events", "Copies that wait for their target.", values("events")),
+    family("gauge", "agglo_tee_queued_bytes", "Bytes of copies that wait for their target.", values("bytes")),
+  ];
+}
 
 /** One open system. */
 type Pooled = { key: string; name: string; holders: number; opened: OpenedSystem; queue: TeeQueue };

@@ -34,6 +34,10 @@ const SAMPLE =
 function readSample(line: string, family: string, type: string | undefined): [string, number] {
   const match = SAMPLE.exec(line);
   if (match === null) throw new Error(`no sample: ${line}`);
+  const labels = [...(match[2] ?? "").matchAll(/([a-z_]\w*)="(?:[^"\\\n]|\\[\\"n])*"/g)].map((label) => label[1]);
+  if (new Set(labels).size < labels.length) throw new Error(`a label twice: ${line}`);
+  if (labels.includes("le") && type !== "histogram") throw new Error(`le outside of a histogram: ${line}`);
+  if (labels.includes("quantile") && type !== "summary") throw new Error(`quantile outside of a summary: ${line}`);
   const suffixes = type === "histogram" ? ["_bucket", "_sum", "_count"] : [""];
   if (!suffixes.some((suffix) => match[1] === family + suffix)) throw new Error(`a sample of another family: ${line}`);
   return [`${match[1]}${match[2] ?? ""}`, Number((match[3] as string).replace("Inf", "Infinity"))];

@@ -56,7 +56,7 @@ test("a sum is exact however many processes add to it, and outlives each of them
   expect(sums.sort((a = 0, b = 0) => a - b)).toEqual(Array.from({ length: REQUESTS }, (_, i) => i + 1));
   const streams = await servers.metrics();
   for (let i = 0; i < PROCESSES; i++) {
-    expect(streams.get(`agglo_streams_total{process="${i}"}`)).toBeGreaterThan(REQUESTS / 10);
+    expect(streams.get(`agglo_streams_total{server="${i}"}`)).toBeGreaterThan(REQUESTS / 10);
   }
 
   const before = servers.pids();
@@ -67,8 +67,8 @@ test("a sum is exact however many processes add to it, and outlives each of them
   expect(later.filter((sum) => sum === undefined).length).toBeLessThanOrEqual(1);
   await vi.waitFor(async () => {
     const metrics = await servers.metrics();
-    expect(metrics.get('agglo_process_up{process="1"}')).toBe(1);
-    expect(metrics.get('agglo_process_restarts_total{process="1"}')).toBe(1);
+    expect(metrics.get('agglo_server_up{server="1"}')).toBe(1);
+    expect(metrics.get('agglo_server_restarts_total{server="1"}')).toBe(1);
   }, 20_000);
   expect(servers.log().some(({ msg }) => /process 1 ended with SIGKILL/.test(String(msg)))).toBe(true);
   const last = later.at(-1) ?? REQUESTS;
