@@ -12,7 +12,7 @@ import { newTransport } from "../extproc/transports.ts";
 import { readCandidate } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import type { Settings } from "./extproc.ts";
-import { newLog } from "./log.ts";
+import { describeBug, newLog } from "./log.ts";
 import { readTls } from "./tls.ts";
 import { version } from "./version.ts";
 
@@ -24,19 +24,19 @@ export async function runServer(settings: Settings, child: Child | undefined): P
   const serving = await start(settings, source, log, child);
   reload = serving.reload;
   const admin = child === undefined ? await openAdmin(settings, serving) : undefined;
-  const ended = Promise.race([terminated(), ...(child === undefined ? [] : [child.orphaned])]);
+  const ended = Promise.race([terminated(), crashed(log), ...(child === undefined ? [] : [child.orphaned])]);
   // From here on we can be known of: a SIGTERM right after the lines below is one to drain for.
   process.on("SIGHUP", () => void serving.reload());
   for (const address of serving.addresses) log("info", `ext_proc on ${address}, ${source.describe()}`);
   if (admin !== undefined) log("info", `admin on ${admin.address}`);
   child?.ready(serving);
-  await ended;
+  const end = await ended;
   log("info", "draining");
   source.close();
   await serving.drain();
   await admin?.close();
   if (process.connected) process.disconnect(); // a child's way to its primary keeps it alive
-  return Exit.ok;
+  return end === "crashed" ? Exit.bug : Exit.ok;
 }
 
 /** The files that a server's configuration is made of. */
@@ -89,9 +89,7 @@ function describe(routes: readonly { name: string }[] | undefined): string {
 }
 
 async function start(settings: Settings, source: Source, log: Log, child: Child | undefined): Promise<Serving> {
-  const onBug = (error: unknown): void => {
-    log("error", `a bug of ours: ${error instanceof Error ? error.stack : String(error)}`);
-  };
+  const onBug = (error: unknown): void => log("error", describeBug(error));
   const { file, allowSpawn, drainMs } = settings;
   const options = { file, load: source.load, drainMs, log, allowSpawn, version: version() };
   const of =
@@ -123,6 +121,16 @@ async function openAdmin({ admin }: Settings, serving: Serving): Promise<Admin |
 
 export function unavailable(error: unknown): Ending {
   return new Ending(Exit.unavailable, `binge extproc: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+/** A bug that no call can be blamed for: what is open ends as well as it can, and a supervisor starts us anew. */
+function crashed(log: Log): Promise<"crashed"> {
+  return new Promise((resolve) => {
+    process.once("uncaughtException", (error) => {
+      log("error", describeBug(error));
+      resolve("crashed");
+    });
+  });
 }
 
 /** Told to end. */

@@ -28,17 +28,21 @@ const routes = (...names: string[]) =>
     http: { version: 1, routes: names.map((name) => ({ name, request: { setHeaders: { "x-a": "b" } } })) },
   });
 
-async function start(args: string[]): Promise<{ server: ReturnType<typeof startBinge>; admin: string }> {
-  const server = startBinge(["extproc", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...args], folder);
+async function start(
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ server: ReturnType<typeof startBinge>; admin: string }> {
+  const server = startBinge(["extproc", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...args], folder, env);
   started.push(server);
   const stderr = await server.said("admin on");
   return { server, admin: `http://${/admin on ([\d.:]+)/.exec(stderr)?.[1]}` };
 }
 
+/** The last one may still be on its way. */
 const lines = (stderr: string) =>
   stderr
-    .trim()
     .split("\n")
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as { [key: string]: unknown });
 
 test("it serves, tells its health, and drains on SIGTERM", async () => {
@@ -74,6 +78,27 @@ test("a file that binds nothing says so at start; text is a line for people, and
   quiet.child.kill("SIGKILL");
   expect((await quiet.ended).stderr).toBe("");
 }, 30_000);
+
+test("a bug that no call can be blamed for is logged, ends the server in good order, and its exit code says so", async () => {
+  const planted = "process.on('SIGUSR2', () => setTimeout(() => { throw new Error('planted'); }));";
+  const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(planted)}` };
+  const { server } = await start(["--config", file("bug.json", routes("all"))], env);
+  server.child.kill("SIGUSR2");
+  const { code, stderr } = await server.ended;
+  expect(code).toBe(70);
+  const said = lines(stderr).map(({ level, msg }) => `${level} ${String(msg).split("\n")[0]}`);
+  expect(said.slice(-2)).toEqual(["error a bug of ours: Error: planted", "info draining"]);
+}, 30_000);
+
+test("server processes end when the one that looks after them is gone", async () => {
+  const { server } = await start(["--config", file("two.json", routes("all")), "--processes", "2"]);
+  const pids = lines(await server.said("admin on")).filter(({ process }) => typeof process === "number");
+  expect(pids.map(({ process }) => process)).toEqual([0, 1]);
+  server.child.kill("SIGKILL");
+  for (const { pid } of pids) {
+    await vi.waitFor(() => expect(() => process.kill(Number(pid), 0)).toThrow("ESRCH"), 20_000);
+  }
+}, 60_000);
 
 describe("reload", () => {
   test("by POST, SIGHUP and a changed file: applied, or refused with what is wrong", async () => {

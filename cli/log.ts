@@ -31,3 +31,12 @@ function textLog(level: LogLevel): Log {
     process.stderr.write(`${new Date().toISOString()} ${at} ${message}\n`);
   };
 }
+
+/** A bug of ours as a line of the log: where it is, and what is wrong unless that quotes what was read. */
+export function describeBug(error: unknown): string {
+  if (!(error instanceof Error)) return `a bug of ours: ${typeof error} was thrown`;
+  // JSON.parse and RegExp put the text into their message, which may be a client's.
+  const [, ...frames] = (error.stack ?? "").slice(`${error.name}: ${error.message}`.length).split("\n");
+  const message = error instanceof SyntaxError ? "" : `: ${error.message}`;
+  return [`a bug of ours: ${error.name}${message}`, ...frames].join("\n");
+}

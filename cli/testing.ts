@@ -10,12 +10,13 @@ type Ended = { code: number | null; stdout: string; stderr: string };
 export function startBinge(
   args: readonly string[],
   folder: string,
+  env: NodeJS.ProcessEnv = {},
 ): {
   child: ChildProcess;
   ended: Promise<Ended>;
   said: (text: string) => Promise<string>;
 } {
-  const child = spawn(process.execPath, [BINGE, ...args], { cwd: folder });
+  const child = spawn(process.execPath, [BINGE, ...args], { cwd: folder, env: { ...process.env, ...env } });
   let stdout = "";
   let stderr = "";
   const waiting: (() => void)[] = [];

@@ -44,9 +44,16 @@ export function newMessageCounts(): MessageCounts {
   };
 }
 
+/** Of all configurations that a process has had; further routes count together. */
+const ROUTES_MAX = 1000;
+const OTHER = "other";
+
 function add(tallies: Tallies, route: string, direction: Direction): Tally {
+  const known = tallies[direction].size < ROUTES_MAX ? undefined : tallies[direction].get(OTHER);
+  if (known !== undefined) return known;
+  const kept = tallies[direction].size < ROUTES_MAX ? route : OTHER;
   const tally = { received: 0, abandoned: 0, passed: 0, changed: 0, refused: 0, faulted: 0 };
-  tallies[direction].set(route, tally);
+  tallies[direction].set(kept, tally);
   return tally;
 }
 

@@ -49,7 +49,7 @@ export async function startServers(config: object, processes: number): Promise<S
   const log = () =>
     output
       .split("\n")
-      .filter((line) => line !== "")
+      .slice(0, -1) // the last one may still be on its way
       .map((line) => JSON.parse(line) as Line);
   const admin = `http://${/admin on ([\d.:]+)/.exec(output)?.[1]}`;
   const upstream = await startUpstream();
