@@ -133,10 +133,13 @@ function crashed(log: Log): Promise<"crashed"> {
   });
 }
 
-/** Told to end. */
+/**
+ * Told to end. SIGTERM may come again, and does: from a supervisor that tells every process, and from our own primary. It
+ * changes nothing; a second SIGINT, from somebody at a terminal, ends at once.
+ */
 export function terminated(): Promise<void> {
   return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve());
+    process.on("SIGTERM", () => resolve());
     process.once("SIGINT", () => resolve());
   });
 }

@@ -58,6 +58,7 @@ test("it serves, tells its health, and drains on SIGTERM", async () => {
   server.child.kill("SIGTERM");
   await server.said("draining");
   expect((await fetch(`${admin}/readyz`)).status).toBe(503);
+  server.child.kill("SIGTERM"); // systemd tells every process, and so does the primary
   const { code, stderr } = await server.ended;
   expect(code).toBe(0);
   expect(lines(stderr)[0]).toMatchObject({
