@@ -14,8 +14,8 @@ import { Ending, Exit } from "./exit.ts";
 export type Configuration = Loaded & { plan: Plan };
 
 /**
- * Reads and checks; opens nothing. Throws an Ending when the file cannot be read. `onFile` is told of every other file that
- * is read.
+ * Reads and checks; opens nothing. Throws an Ending when the file cannot be read. `onFile` is told of every other file
+ * before it is read.
  */
 export function readConfiguration(file: string, lenient = false, onFile?: (path: string) => void): Loaded {
   const regexps = re2Regexps();
@@ -39,7 +39,7 @@ export function requireConfiguration(file: string, write: (text: string) => void
 
 /**
  * What a server reads, again and again: never an exception. Complaints that do not keep the file from use go to `warn`;
- * `onFile` is told of every other file that is read.
+ * `onFile` is told of every other file before it is read.
  */
 export function readCandidate(file: string, warn: (text: string) => void, onFile: (path: string) => void): Candidate {
   let loaded: Loaded;

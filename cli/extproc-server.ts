@@ -13,7 +13,7 @@ import { readCandidate } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import type { Settings } from "./extproc.ts";
 import { describeBug, newLog } from "./log.ts";
-import { readTls } from "./tls.ts";
+import { readTls, type TlsFiles } from "./tls.ts";
 import { version } from "./version.ts";
 
 /** Serves until it is told to end. `child`: it is one of several, and somebody else has the admin port. */
@@ -57,14 +57,9 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
   let described = "";
   return {
     load() {
-      const files = settings.tls === undefined ? [] : [settings.tls.cert, settings.tls.key];
-      if (settings.tls?.clientCa !== undefined) files.push(settings.tls.clientCa);
-      const candidate = readCandidate(
-        settings.file,
-        (line) => log("warn", line),
-        (path) => files.push(path),
-      );
-      watch.set([settings.file, ...files]); // also where something is wrong: it may be what is mended
+      watch.reset();
+      for (const file of [settings.file, ...namesOf(settings.tls)]) watch.add(file);
+      const candidate = readCandidate(settings.file, (line) => log("warn", line), watch.add);
       if ("complaints" in candidate) return candidate;
       const read = settings.tls === undefined ? undefined : readTls(settings.tls, Date.now());
       if (read !== undefined && "error" in read) return { complaints: read.error };
@@ -81,6 +76,11 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
     describe: () => described,
     close: () => watch.close(),
   };
+}
+
+function namesOf(tls: TlsFiles | undefined): string[] {
+  if (tls === undefined) return [];
+  return tls.clientCa === undefined ? [tls.cert, tls.key] : [tls.cert, tls.key, tls.clientCa];
 }
 
 function describe(routes: readonly { name: string }[] | undefined): string {

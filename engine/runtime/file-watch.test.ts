@@ -19,24 +19,10 @@ afterEach(() => {
 });
 
 const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
-// The first look is asynchronous: a change before it would be taken for how things always were.
-async function startWatching(file: string): Promise<void> {
-  const probe = join(folder, "probe");
-  const probes: number[] = [];
-  const probing = newFileWatch(10, () => probes.push(1));
-  watch.set([file]);
-  probing.set([probe]);
-  await vi.waitFor(() => {
-    writeFileSync(probe, String(Math.random()));
-    expect(probes.length).toBeGreaterThan(1);
-  });
-  probing.close();
-}
-
 test("a file that is written, replaced or comes later is noticed", async () => {
   const file = join(folder, "a");
   write("a", "one");
-  await startWatching(file);
+  watch.add(file);
   write("a", "two!");
   await vi.waitFor(() => expect(seen).toContain(file));
   seen.length = 0;
@@ -44,7 +30,7 @@ test("a file that is written, replaced or comes later is noticed", async () => {
   renameSync(join(folder, "b"), file);
   await vi.waitFor(() => expect(seen).toContain(file));
   const later = join(folder, "later");
-  await startWatching(later);
+  watch.add(later);
   expect(seen).not.toContain(later);
   write("later", "here");
   await vi.waitFor(() => expect(seen).toContain(later));
@@ -58,18 +44,29 @@ test("Kubernetes' swap of a mounted ConfigMap is noticed", async () => {
   symlinkSync("..1", join(folder, "..data"));
   symlinkSync("..data/config.json", join(folder, "config.json"));
   const file = join(folder, "config.json");
-  await startWatching(file);
+  watch.add(file);
   symlinkSync("..2", join(folder, "..data_tmp"));
   renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
   await vi.waitFor(() => expect(seen).toContain(file));
 });
 
-test("a file that is no longer watched is not reported", async () => {
-  const file = join(folder, "a");
+test("a change right after a file was added is noticed, and what was there before is none", async () => {
+  const [file, still] = [join(folder, "a"), join(folder, "still")];
   write("a", "one");
-  await startWatching(file);
-  const other = join(folder, "other");
-  await startWatching(other);
+  write("still", "one");
+  watch.add(file);
+  watch.add(still);
+  write("a", "two"); // before anybody has looked again
+  await vi.waitFor(() => expect(seen).toContain(file));
+  expect(seen).not.toContain(still);
+});
+
+test("a file that is no longer watched is not reported", async () => {
+  const [file, other] = [join(folder, "a"), join(folder, "other")];
+  write("a", "one");
+  watch.add(file);
+  watch.reset();
+  watch.add(other);
   write("a", "two!");
   write("other", "x");
   await vi.waitFor(() => expect(seen).toContain(other));
