@@ -6,10 +6,13 @@ import { loadConfig } from "../config/load.ts";
 import { type LinkedSection, treat } from "../core/routes/section.ts";
 import type { Fold } from "../core/state/update.ts";
 import { findSystem } from "../systems/registry.ts";
+import { exposition } from "./exposition.ts";
 import { type Candidate, type Generations, startGenerations } from "./generations.ts";
 import { re2Regexps } from "./regexps.ts";
 import { type Runtime, StartError } from "./runtime.ts";
 import { newStanding, type Standing } from "./standing.ts";
+import { queueFamilies } from "./system-pool.ts";
+import { readExposition } from "./testing/exposition-reader.ts";
 
 let folder: string;
 let standing: Standing;
@@ -134,6 +137,19 @@ test("a system that is named no more goes on until the last old stream ends, the
   const rows = standing.metrics.counters.snapshot();
   expect(rows).toContainEqual({ name: "teeSent", label: "mirror", value: 2 });
   expect(rows.some(({ name }) => name === "teeDropped")).toBe(false);
+});
+
+test("a system that has moved is another one: copies go where their stream's configuration says", async () => {
+  await start();
+  const old = generations.enter();
+  text = config(2).replaceAll(join(folder, "mirror"), join(folder, "elsewhere"));
+  await generations.reload();
+  await Promise.all([send(old), send(generations.enter())]);
+  // One name to Prometheus: two series of it would have the whole scrape refused.
+  const series = readExposition(exposition(queueFamilies(standing.systems.queued())));
+  expect(series.get('agglo_tee_queued_events{target="mirror"}')).toBe(2);
+  await vi.waitFor(() => expect([written("mirror"), written("elsewhere")]).toEqual([1, 1]));
+  generations.leave(old);
 });
 
 test("while an old generation lives, changes wait and become one", async () => {

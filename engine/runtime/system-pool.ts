@@ -62,8 +62,19 @@ export function newSystemPool(options: SystemPoolOptions): SystemPool {
   const pool: Pool = { options, held: new Map(), leaving: new Set() };
   return {
     acquire: (systems) => acquire(pool, systems),
-    queued: () => [...pool.held.values(), ...pool.leaving].map(({ name, queue }) => ({ name, ...queue.gauges() })),
+    queued: () => queuedOf([...pool.held.values(), ...pool.leaving]),
   };
+}
+
+// By name: one that leaves and one that comes may have the same.
+function queuedOf(systems: readonly Pooled[]): Queued[] {
+  const byName = new Map<string, Queued>();
+  for (const { name, queue } of systems) {
+    const sum = byName.get(name) ?? { name, events: 0, bytes: 0 };
+    const { events, bytes } = queue.gauges();
+    byName.set(name, { name, events: sum.events + events, bytes: sum.bytes + bytes });
+  }
+  return [...byName.values()];
 }
 
 async function acquire(pool: Pool, systems: readonly SystemConfig[]): Promise<SystemLease | { errors: string[] }> {
