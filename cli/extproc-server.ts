@@ -61,6 +61,7 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
       for (const file of [settings.file, ...namesOf(settings.tls)]) watch.add(file);
       const candidate = readCandidate(settings.file, (line) => log("warn", line), watch.add);
       if ("complaints" in candidate) return candidate;
+      for (const file of secretFiles(candidate.plan.secrets)) watch.add(file); // read when the plan is put to work
       const read = settings.tls === undefined ? undefined : readTls(settings.tls, Date.now());
       if (read !== undefined && "error" in read) return { complaints: read.error };
       const applied = (): void => {
@@ -81,6 +82,11 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
 function namesOf(tls: TlsFiles | undefined): string[] {
   if (tls === undefined) return [];
   return tls.clientCa === undefined ? [tls.cert, tls.key] : [tls.cert, tls.key, tls.clientCa];
+}
+
+/** Of references like `${file:/run/secrets/key}`. */
+function secretFiles(references: readonly string[]): string[] {
+  return references.flatMap((reference) => /^\$\{file:([^}]+)\}$/.exec(reference)?.slice(1) ?? []);
 }
 
 function describe(routes: readonly { name: string }[] | undefined): string {

@@ -128,6 +128,19 @@ describe("reload", () => {
     expect((await fetch(`${admin}/-/reload`, { method: "POST", headers: { origin: "http://x" } })).status).toBe(403);
   }, 60_000);
 
+  test("a secret's file that changes is read anew", async () => {
+    const key = file("key", "first");
+    const rules = [{ paths: ["a"], hmac: { key: `\${file:${key}}` } }];
+    const config = {
+      pipelines: [{ name: "p", processes: [{ name: "r" }] }],
+      processDefinitions: [{ redactor: { name: "r", rules } }],
+      http: { version: 1, routes: [{ name: "all", request: { pipelines: ["p"] } }] },
+    };
+    const { server } = await start(["--config", file("secret.json", JSON.stringify(config))]);
+    file("key", "second");
+    await server.said("generation 2 is in use");
+  }, 60_000);
+
   test("takes new certificates, and refuses a pair that does not fit", async () => {
     const pem = (name: string) =>
       readFileSync(fileURLToPath(new URL(`../test/e2e/transport/fixtures/${name}`, import.meta.url)), "utf8");

@@ -65,9 +65,8 @@ export async function startProcesses(options: ProcessesOptions): Promise<Process
   const primary: Primary = { options, stores: newMemory(), slots, leaving: false };
   try {
     // The first alone: what is wrong with the configuration is said once.
-    for (const part of [slots.slice(0, 1), slots.slice(1)]) {
-      await Promise.all(part.map((slot) => launch(primary, slot).then(() => watch(primary, slot))));
-    }
+    await start(primary, slots.slice(0, 1));
+    await start(primary, slots.slice(1));
   } catch (error) {
     await drain(primary);
     throw error;
@@ -80,6 +79,12 @@ export async function startProcesses(options: ProcessesOptions): Promise<Process
     reload: () => reload(slots),
     drain: () => drain(primary),
   };
+}
+
+async function start(primary: Primary, slots: readonly Slot[]): Promise<void> {
+  const lives = slots.map((slot) => ({ slot, life: launch(primary, slot) }));
+  await Promise.all(lives.map(({ life }) => life.ready));
+  for (const { slot, life } of lives) void keepAlive(primary, slot, life);
 }
 
 /** Why a child could not start; it has said it itself. */
@@ -95,8 +100,18 @@ function newSlot(index: number, addresses: readonly string[]): Slot {
   return { index, addresses, child: undefined, ask: undefined, restarts: 0, ready: false };
 }
 
-/** Resolves when the child serves; rejects with a ChildError when it ends before. */
-function launch(primary: Primary, slot: Slot): Promise<void> {
+/** A child from its start to its end. */
+type Life = {
+  /** Rejects with a ChildError when it ends before it serves. */
+  ready: Promise<void>;
+  /** Never rejects. */
+  ended: Promise<End>;
+};
+
+/** `how`: for people */
+type End = { code: number; how: string };
+
+function launch(primary: Primary, slot: Slot): Life {
   const { script, args } = primary.options;
   const assignment: Assignment = { index: slot.index, addresses: slot.addresses };
   const env = { ...process.env, [ASSIGNMENT]: JSON.stringify(assignment) };
@@ -104,50 +119,56 @@ function launch(primary: Primary, slot: Slot): Promise<void> {
   slot.child = child;
   serveStores(ipcPort(child, "stores"), primary.stores);
   slot.ask = newAsker(ipcPort(child, "control"), { waitingMax: WAITING_MAX, stuck: undefined, gone: undefined });
-  return new Promise((resolve, reject) => {
+  const ended = endOf(child);
+  const ready = new Promise<void>((resolve, reject) => {
     child.on("message", (sent: Ready) => {
       if (sent?.topic !== "ready") return;
       slot.addresses = sent.message.addresses;
       slot.ready = true;
       resolve();
     });
-    child.once("exit", (code) => {
+    void ended.then(({ code }) => {
       slot.ready = false;
-      reject(new ChildError(code ?? CRASHED));
+      reject(new ChildError(code));
     });
-    child.once("error", reject);
   });
+  ready.catch(() => undefined); // who does not ask for it hears of the end
+  return { ready, ended };
 }
 
 const WAITING_MAX = 100;
-/** Our exit code where a child was ended by a signal: EX_SOFTWARE. */
+/** Our exit code where a child has none: EX_SOFTWARE. */
 const CRASHED = 70;
+
+function endOf(child: ChildProcess): Promise<End> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => resolve({ code: code ?? CRASHED, how: `ended with ${signal ?? code}` }));
+    child.on("error", (error) => {
+      if (child.pid === undefined) resolve({ code: CRASHED, how: `could not be started (${error.message})` });
+    });
+  });
+}
 
 /** A child that lived shorter than this is not started again at once, but later and later. */
 const SHORT_LIFE_MS = 5000;
 const FIRST_PAUSE_MS = 100;
 const PAUSE_MAX_MS = 5000;
 
-function watch(primary: Primary, slot: Slot): void {
-  const { log } = primary.options;
+/** Starts another child whenever one has ended, until the server leaves. */
+async function keepAlive(primary: Primary, slot: Slot, first: Life): Promise<void> {
   let pauseMs = 0;
-  const replace = async (code: number | null, signal: string | null, livedMs: number): Promise<void> => {
+  for (let life = first; ; life = launch(primary, slot)) {
+    const sinceMs = performance.now();
+    const { code, how } = await life.ended;
     if (primary.leaving) return;
-    pauseMs = livedMs >= SHORT_LIFE_MS ? 0 : Math.min(PAUSE_MAX_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2));
+    const isShort = performance.now() - sinceMs < SHORT_LIFE_MS;
+    pauseMs = isShort ? Math.min(PAUSE_MAX_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2)) : 0;
     const level = code === 0 ? "info" : "error";
-    log(level, `process ${slot.index} ended with ${signal ?? code}; another one starts in ${pauseMs} ms`);
+    primary.options.log(level, `process ${slot.index} ${how}; another one starts in ${pauseMs} ms`);
     await delay(pauseMs);
     if (primary.leaving) return;
     slot.restarts++;
-    const started = launch(primary, slot);
-    follow();
-    await started.catch(() => undefined); // it has said why, and `follow` hears of it
-  };
-  const follow = (): void => {
-    const sinceMs = performance.now();
-    slot.child?.once("exit", (code, signal) => void replace(code, signal, performance.now() - sinceMs));
-  };
-  follow();
+  }
 }
 
 const ANSWER_MS = 2000;
