@@ -19,6 +19,10 @@ const RIGHT = file(
   "right.json",
   '{"pipelines": [], "http": {"version": 1, "routes": [{"name": "all", "request": {"setHeaders": {"x-a": "b"}}}]}}',
 );
+const UNBOUND = file(
+  "unbound.json",
+  '{"partitionUuid": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "pipelines": [{"name": "p", "processes": []}]}',
+);
 const SECRET = file(
   "secret.json",
   '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"r"}]}],"processDefinitions":[{"redactor":{"name":"r","rules":[{"paths":["a"],"hmac":{"key":"${env:AGGLO_TEST_ABSENT}"}}]}}]}',
@@ -35,6 +39,18 @@ describe("every ending has its code and one clear sentence", () => {
     ["an unknown option", ["envoy", "--cnfig", "x"], 2, /Unknown option '--cnfig'/],
     ["a missing option", ["envoy"], 2, /--config is missing/],
     ["a port that is none", ["envoy", "--config", RIGHT, "--port", "http"], 2, /--port is a port/],
+    [
+      "a pipeline that nothing is called",
+      ["extproc", "--config", UNBOUND, "--listen", "127.0.0.1:0", "--request", "q"],
+      78,
+      /E_REFERENCE {2}pipelines: --request names "q", and no pipeline is called so; there are p/,
+    ],
+    [
+      "pipelines bound twice",
+      ["envoy", "--config", RIGHT, "--response", "p"],
+      78,
+      /E_ONE_OF {2}http: the file binds its pipelines itself, and so do --request and --response; leave the options out/,
+    ],
     ["an address that is none", ["envoy", "--config", RIGHT, "--listen", "50051"], 2, /--listen is HOST:PORT/],
     [
       "a file that is not there",
@@ -69,6 +85,7 @@ describe("lint", () => {
   test("answers 0 for files that are right, with the policy of every route", async () => {
     const { code, stdout } = await start(["lint", ORDERS, RIGHT]).ended;
     expect(stdout).toContain("orders request: contentType 415, unparsable 400");
+    expect(stdout).toContain("orders without agglo: refused");
     expect(code).toBe(0);
   });
 
@@ -92,4 +109,12 @@ test("envoy prints a bootstrap, and with --filter-only what to paste", async () 
   const part = await start(["envoy", "--config", ORDERS, "--filter-only"]).ended;
   expect(part.stdout).toContain("x-agglo-route");
   expect(part.stdout).not.toContain("static_resources:");
+});
+
+test("envoy and extproc bind a file without http by names, and observe it otherwise", async () => {
+  const bound = await start(["envoy", "--config", UNBOUND, "--request", "p", "--response", "p"]).ended;
+  expect(bound.stdout).toContain("value: 'all@SSBB'");
+  const observed = await start(["envoy", "--config", UNBOUND]).ended;
+  expect(observed.stdout).toContain("value: 'all@SKBN'");
+  expect(observed.stdout).toContain("failure_mode_allow: true");
 });

@@ -2,6 +2,7 @@
 /** The `binge` command: one file per verb. */
 import { ENVOY_HELP, envoy } from "./envoy.ts";
 import { Ending, Exit } from "./exit.ts";
+import { EXPLAIN_HELP, explain } from "./explain.ts";
 import { EXTPROC_HELP, extproc } from "./extproc.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
@@ -11,11 +12,11 @@ import { TEST_HELP, test } from "./test.ts";
 import { version } from "./version.ts";
 
 type Verb = (args: readonly string[]) => Promise<number>;
-const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, lint, list, schema };
+const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, explain, lint, list, schema };
 
 const HELP = `binge: small event pipelines where the traffic already is
 
-${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
+${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, EXPLAIN_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
 
 binge --help, binge --version
 

@@ -4,12 +4,13 @@ import { envoyBootstrap } from "../envoy/bootstrap.ts";
 import { envoyFilterOnly } from "../envoy/filter-only.ts";
 import type { EnvoyTls } from "../envoy/options.ts";
 import { type Arguments, count, optionalString, port, readArguments, requiredString } from "./arguments.ts";
+import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";
 import { requireConfiguration } from "./configuration.ts";
 import { endpointsOf, PROCESSES_MAX } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";
 
 export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream ADDR] [--processes N] [--port N] [--admin-port N]
-            [--filter-only]
+            [--filter-only] [--request …] [--response …]
   Prints an Envoy bootstrap for the routes of FILE.
   --listen ADDR    where the ext_proc server listens (127.0.0.1:50051 or unix:/path)
   --processes N    as "binge extproc" has it: an endpoint each
@@ -17,12 +18,13 @@ export const ENVOY_HELP = `binge envoy --config FILE [--listen ADDR] [--upstream
   --tls-cert FILE --tls-key FILE   what Envoy shows, where the server asks (--tls-client-ca)
   --upstream ADDR  where the traffic goes (127.0.0.1:8080)
   --port N         Envoy's own port (10000)
-  --filter-only    only what to paste into a configuration of your own`;
+  --filter-only    only what to paste into a configuration of your own
+  ${BINDING_HELP}`;
 
 export async function envoy(args: readonly string[]): Promise<number> {
   const parsed = readArguments("envoy", args, OPTIONS, false);
   const file = requiredString("envoy", parsed, "config");
-  const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
+  const configuration = requireConfiguration(file, (text) => process.stderr.write(text), { bind: bindingOf(parsed) });
   const processes = count("envoy", parsed, "processes", 1, PROCESSES_MAX);
   const tls = readTls(parsed);
   const options = {
@@ -49,6 +51,7 @@ const OPTIONS = {
   port: { type: "string" },
   "admin-port": { type: "string" },
   "filter-only": { type: "boolean" },
+  ...BINDING_OPTIONS,
 } as const;
 
 /** undefined: plain text. The files are Envoy's to read, perhaps elsewhere: they are not looked at. */

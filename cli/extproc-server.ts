@@ -9,6 +9,7 @@ import type { TlsOptions } from "../extproc/grpc/server.ts";
 import type { Child } from "../extproc/processes.ts";
 import { type Serving, serve } from "../extproc/serve.ts";
 import { newTransport } from "../extproc/transports.ts";
+import { describeBinding } from "./binding.ts";
 import { readCandidate } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import type { Settings } from "./extproc.ts";
@@ -59,14 +60,16 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
     load() {
       watch.reset();
       for (const file of [settings.file, ...namesOf(settings.tls)]) watch.add(file);
-      const candidate = readCandidate(settings.file, (line) => log("warn", line), watch.add);
+      const candidate = readCandidate(settings.file, { bind: settings.bind, onFile: watch.add }, (line) =>
+        log("warn", line),
+      );
       if ("complaints" in candidate) return candidate;
       for (const file of secretFiles(candidate.plan.secrets)) watch.add(file); // read when the plan is put to work
       const read = settings.tls === undefined ? undefined : readTls(settings.tls, Date.now());
       if (read !== undefined && "error" in read) return { complaints: read.error };
       const applied = (): void => {
         tls = read?.tls;
-        described = describe(candidate.plan.routes);
+        described = describeBinding(candidate.plan);
       };
       return { ...candidate, applied };
     },
@@ -87,11 +90,6 @@ function namesOf(tls: TlsFiles | undefined): string[] {
 /** Of references like `${file:/run/secrets/key}`. */
 function secretFiles(references: readonly string[]): string[] {
   return references.flatMap((reference) => /^\$\{file:([^}]+)\}$/.exec(reference)?.slice(1) ?? []);
-}
-
-function describe(routes: readonly { name: string }[] | undefined): string {
-  if (routes === undefined) return 'no traffic is bound and all of it passes: add an "http" section to bind pipelines';
-  return `routes ${routes.map((route) => route.name).join(", ")}`;
 }
 
 async function start(settings: Settings, source: Source, log: Log, child: Child | undefined): Promise<Serving> {

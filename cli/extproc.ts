@@ -2,6 +2,7 @@
 import { childOf } from "../extproc/processes.ts";
 import { TRANSPORTS, type TransportName } from "../extproc/transports.ts";
 import { choice, count, optionalString, readArguments, requiredString, requiredStrings } from "./arguments.ts";
+import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";
 import { PROCESSES_MAX } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";
 import { runPrimary } from "./extproc-primary.ts";
@@ -9,7 +10,7 @@ import { runServer } from "./extproc-server.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 import { type TlsFiles, tlsFiles } from "./tls.ts";
 
-export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--admin ADDR]
+export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--admin ADDR] [--request …] [--response …]
   Serves Envoy's ext_proc protocol with the routes of FILE.
   --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path; may stand several times
   --tls-cert FILE --tls-key FILE    PEM: listeners speak TLS; --tls-client-ca FILE: clients need a certificate it signed
@@ -20,6 +21,7 @@ export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--adm
                    mirrored events are sent; what is left is cut and counted
   --log-format json|text, --log-level info|warn|error
   --transport NAME native (our own HTTP/2, the default) or grpc-js
+  ${BINDING_HELP}
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGHUP, POST /-/reload and a change of FILE, or of a file that it or --tls-… names, reload: what is wrong is said and
   changes nothing, streams that are open keep what they began with.`;
@@ -37,10 +39,12 @@ const OPTIONS = {
   "log-level": { type: "string" },
   transport: { type: "string" },
   "allow-spawn": { type: "boolean" },
+  ...BINDING_OPTIONS,
 } as const;
 
 export type Settings = {
   file: string;
+  bind: ReturnType<typeof bindingOf>;
   addresses: string[];
   tls: TlsFiles | undefined;
   admin: string | undefined;
@@ -59,6 +63,7 @@ function readSettings(args: readonly string[]): Settings {
   const parsed = readArguments("extproc", args, OPTIONS, false);
   const settings: Settings = {
     file: requiredString("extproc", parsed, "config"),
+    bind: bindingOf(parsed),
     addresses: requiredStrings("extproc", parsed, "listen"),
     tls: tlsFiles("extproc", parsed),
     admin: optionalString(parsed, "admin"),

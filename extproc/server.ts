@@ -2,7 +2,7 @@
 import type { JsonObject } from "../engine/core/event/json.ts";
 import type { FaultReason } from "../engine/core/outcome.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
-import { bufferBytes, ROUTE_MARK } from "../engine/core/routes/needs.ts";
+import { bufferBytes, holdsBody, ROUTE_MARK } from "../engine/core/routes/needs.ts";
 import {
   faulted,
   type LinkedRoute,
@@ -147,7 +147,7 @@ class RoutedTreatment implements Treatment {
     const message = this[direction];
     message.reading = reading;
     const decision = newDecision("read");
-    decision.holds = guards;
+    decision.holds = holdsBody(section.plan);
     decision.pieces = reading === "events";
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";
@@ -180,7 +180,8 @@ class RoutedTreatment implements Treatment {
   // Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
   private prepared(direction: Direction, decision: Decision): Decision {
     const response = this.route?.response;
-    if (direction === "response" || response?.plan.guards !== true || response.pipelines.length === 0) return decision;
+    if (direction === "response" || response === undefined || response.pipelines.length === 0) return decision;
+    if (!holdsBody(response.plan)) return decision;
     decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);
     return decision;
   }

@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { envoyPath } from "./programs.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -50,6 +51,16 @@ test("the installed command knows its version", async () => {
 test("the installed command lints the example it came with", async () => {
   await binge(["lint", "examples/orders/orders.json"], installed); // rejects unless the exit code is 0
 });
+
+test("the installed command sends an example's exchanges through a real Envoy", async () => {
+  const command = join(folder, "app/node_modules/.bin/binge");
+  const env = { ...environment(), ENVOY: await envoyPath() };
+  const { stdout } = await run(command, ["test", "--on", "envoy", "examples/orders/orders.json"], {
+    cwd: installed,
+    env,
+  });
+  expect(stdout).toContain("0 failed");
+}, 60_000);
 
 test("no test and no TypeScript source is shipped, only declarations", async () => {
   const files = await readdir(installed, { recursive: true });

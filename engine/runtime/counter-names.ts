@@ -22,7 +22,7 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
   wouldHave: {
     name: "would_have",
     help: "Messages that passed only because their section does not enforce, by the verdict they would have had.",
-    labels: ["route", "direction", "verdict"],
+    labels: ["route", "direction", "verdict", "reason"],
   },
   cutReplies: {
     name: "cut_replies",

@@ -5,6 +5,7 @@
  *   received = passed + changed + refused + faulted + abandoned
  */
 import type { Verdict } from "../core/routes/section.ts";
+import type { CounterRow } from "./counters.ts";
 import type { Family, Sample } from "./exposition.ts";
 import type { Direction } from "./standing.ts";
 
@@ -18,6 +19,8 @@ export type MessageCounts = {
   abandoned(route: string, direction: Direction): void;
   /** whether any message has a verdict */
   any(): boolean;
+  /** Verdicts as rows of a counter `messages`, labelled `route|direction|verdict`. */
+  rows(): CounterRow[];
   families(): Family[];
 };
 
@@ -40,6 +43,7 @@ export function newMessageCounts(): MessageCounts {
       tally(route, direction).abandoned++;
     },
     any: () => all(tallies).some(({ tally }) => KINDS.some((kind) => tally[kind] > 0)),
+    rows: () => all(tallies).flatMap(rowsOf),
     families: () => families(tallies),
   };
 }
@@ -62,6 +66,11 @@ function all(tallies: Tallies): { route: string; direction: Direction; tally: Ta
   return directions.flatMap((direction) =>
     [...tallies[direction]].map(([route, tally]) => ({ route, direction, tally })),
   );
+}
+
+function rowsOf({ route, direction, tally }: ReturnType<typeof all>[number]): CounterRow[] {
+  const seen = KINDS.filter((kind) => tally[kind] > 0);
+  return seen.map((kind) => ({ name: "messages", label: `${route}|${direction}|${kind}`, value: tally[kind] }));
 }
 
 function families(tallies: Tallies): Family[] {

@@ -5,6 +5,7 @@ import { type Histogram, newHistogram } from "./histogram.ts";
 import { type MessageCounts, newMessageCounts } from "./message-counts.ts";
 
 export type Metrics = {
+  /** its snapshot has the messages' verdicts too */
   counters: RuntimeCounters;
   messages: MessageCounts;
   /** where the file asks for it, by `<pipeline>` and `<pipeline>.<process>` */
@@ -16,8 +17,9 @@ export type Metrics = {
 };
 
 export function newMetrics(): Metrics {
-  const counters = newCounters();
   const messages = newMessageCounts();
+  const own = newCounters();
+  const counters = { ...own, snapshot: () => [...messages.rows(), ...own.snapshot()] };
   const pipelines = newHistogram("agglo_pipeline_duration_seconds", "Runs of pipelines over one event.", "pipeline");
   const processes = newHistogram("agglo_process_duration_seconds", "Runs of processes over one event.", "process");
   const collectors: (() => readonly Family[])[] = [];

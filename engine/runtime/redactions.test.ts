@@ -1,11 +1,9 @@
 import { expect, test } from "vitest";
-import { loadConfig } from "../config/load.ts";
 import type { Plan } from "../core/plan.ts";
-import { findSystem } from "../systems/registry.ts";
+import { loadText } from "./configuration.ts";
 import { newCounters } from "./counters.ts";
 import { newMetrics } from "./metrics.ts";
 import { countRedactions, unmatchedRedactions } from "./redactions.ts";
-import { re2Regexps } from "./regexps.ts";
 
 function planOf(): Plan {
   const config = {
@@ -24,7 +22,7 @@ function planOf(): Plan {
       { redactor: { name: "unused", rules: [{ paths: ["a"], drop: true }] } },
     ],
   };
-  const loaded = loadConfig(JSON.stringify(config), { file: "t", regexps: re2Regexps(), systemForm: findSystem });
+  const loaded = loadText(JSON.stringify(config), "t");
   return loaded.plan as Plan;
 }
 

@@ -43,8 +43,6 @@ export type Runtime = {
   abandoned(route: string, direction: Direction): void;
   /** what became of a message */
   observe(route: string, direction: Direction, verdict: Verdict): void;
-  /** what would have become of a message if its section enforced its verdicts; what became of it is told to `observe` */
-  wouldHave(route: string, direction: Direction, verdict: Verdict): void;
   /** a route needs a body that the proxy does not send: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
@@ -109,9 +107,9 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
       messages.settled(route, direction, verdict.kind);
       if (verdict.kind === "faulted") counters.add("faults", `${route}|${direction}|${verdict.reason}`, 1);
       if (verdict.kind === "refused") counters.add("refusals", `${route}|${direction}|${verdict.reply?.rule ?? ""}`, 1);
+      if (verdict.would !== undefined) counters.add("wouldHave", wouldHaveLabel(route, direction, verdict.would), 1);
       options.onVerdict?.(route, direction, verdict);
     },
-    wouldHave: (route, direction, verdict) => counters.add("wouldHave", `${route}|${direction}|${verdict.kind}`, 1),
     missingMode(route, direction) {
       counters.add("missingModes", `${route}|${direction}`, 1);
       standing.warnOnce(
@@ -178,6 +176,11 @@ function teesOf({ options, metrics }: Standing, lease: SystemLease): Tees {
     system.queue.offer(target, id, payload);
   };
   return queuedTees({ offer }, deliver, counters);
+}
+
+// The reason stands last: it holds no bar, as nothing behind the route does.
+function wouldHaveLabel(route: string, direction: Direction, would: Verdict): string {
+  return `${route}|${direction}|${would.kind}|${would.kind === "faulted" ? would.reason : ""}`;
 }
 
 // What clients send would start programs: that is said where the server is started, not in the file alone.

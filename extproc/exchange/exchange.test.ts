@@ -155,6 +155,7 @@ describe("a body nobody reads", () => {
       requestBodyMode: BodyMode.NONE,
       responseBodyMode: BodyMode.BUFFERED,
       requestHeaderMode: HeaderMode.DEFAULT,
+      responseHeaderMode: HeaderMode.SEND, // DEFAULT would be the filter's own, SKIP, and not the route's
     });
   });
 

@@ -1,30 +1,21 @@
-/** Envoy, an upstream and our ext_proc server around one configuration, all on loopback. */
-import { readFileSync } from "node:fs";
-import { loadConfig } from "../../engine/config/load.ts";
+/** Envoy, an upstream and our ext_proc server around routes, all on loopback. */
 import { printDiagnostics } from "../../engine/config/print.ts";
+import type { RoutePlan } from "../../engine/core/routes/route.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
-import { filesBeside } from "../../engine/runtime/config-files.ts";
+import { loadFile } from "../../engine/runtime/configuration.ts";
 import { fixedRuntime } from "../../engine/runtime/generations.ts";
-import { re2Regexps } from "../../engine/runtime/regexps.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
-import { ajvSchemas } from "../../engine/runtime/schemas.ts";
-import { findSystem } from "../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
+import type { Accept } from "../../extproc/transport.ts";
 import { newTransport, type TransportName } from "../../extproc/transports.ts";
 import { type RunningEnvoy, startEnvoy } from "../run-envoy.ts";
 import { type Respond, startUpstream, type Upstream } from "./upstream.ts";
 
-export type Stack = {
-  envoy: RunningEnvoy;
-  upstream: Upstream;
-  runtime: Runtime;
-  /** called with every verdict; may be replaced */
-  onVerdict: (route: string, direction: string, verdict: Verdict) => void;
-  stop(): Promise<void>;
-};
+/** A real Envoy between its clients and an upstream, with our server at its side. */
+export type Rig = { envoy: RunningEnvoy; upstream: Upstream; stop(): Promise<void> };
 
-export type StackOptions = {
+export type RigOptions = {
   /** Envoy's port; 0 = any */
   port: number;
   /** Envoy ends ext_proc streams with END_STREAM instead of RST_STREAM */
@@ -34,46 +25,73 @@ export type StackOptions = {
   respond?: Respond;
 };
 
-/** Starts everything around the configuration in `file`; rejects with a message for people. */
-export async function startStack(file: string, options: StackOptions): Promise<Stack> {
-  const regexps = re2Regexps();
-  const load = { file, regexps, schemas: ajvSchemas(regexps), readFile: filesBeside(file), systemForm: findSystem };
-  const loaded = loadConfig(readFileSync(file, "utf8"), load);
-  if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
-  const plan = loaded.plan;
-  const runtime = await startRuntime(plan, loaded.systems, {
-    log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
-    onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
-  });
+/** Starts all three for `routes`; `accept` takes the calls of Envoy. Rejects with a message for people. */
+export async function startRig(routes: readonly RoutePlan[], accept: Accept, options: RigOptions): Promise<Rig> {
   const upstream = await startUpstream(options.respond);
   const listening = await newTransport(options.transport ?? transportUnderTest(), throwBug).listen(
     "127.0.0.1:0",
-    acceptExchanges(fixedRuntime(runtime)),
+    accept,
   );
   const stopServers = async () => {
     await listening.close();
-    await runtime.close(1000);
     await upstream.stop();
   };
-  let envoy: RunningEnvoy;
   try {
-    const bootstrap = envoyBootstrap(plan.routes ?? [], {
+    const bootstrap = envoyBootstrap(routes, {
       listen: listening.address,
       upstream: upstream.address,
       port: options.port,
       adminPort: 0,
       gracefulClose: options.gracefulClose ?? false,
     });
-    envoy = await startEnvoy(bootstrap);
+    const envoy = await startEnvoy(bootstrap);
+    const stop = async () => {
+      await envoy.stop();
+      await stopServers();
+    };
+    return { envoy, upstream, stop };
   } catch (error) {
     await stopServers();
     throw error;
   }
-  const stop = async () => {
-    await envoy.stop();
-    await stopServers();
+}
+
+export type Stack = Rig & {
+  runtime: Runtime;
+  /** called with every verdict; may be replaced */
+  onVerdict: (route: string, direction: string, verdict: Verdict) => void;
+  /** called with every copy that goes to a system; may be replaced */
+  onCopy: (system: string, payload: string) => void;
+};
+
+/** A rig around the configuration in `file`; rejects with a message for people. */
+export async function startStack(file: string, options: RigOptions): Promise<Stack> {
+  const loaded = loadFile(file, { bind: "observe" });
+  if ("error" in loaded) throw new Error(loaded.error);
+  if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
+  const runtime = await startRuntime(loaded.plan, loaded.systems, {
+    log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
+    onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
+  });
+  const { tees } = runtime.ports;
+  const offer: typeof tees.offer = (target, id, payload) => {
+    stack.onCopy(target.name, payload);
+    tees.offer(target, id, payload);
   };
-  const stack: Stack = { envoy, upstream, runtime, onVerdict: () => {}, stop };
+  runtime.ports.tees = { ...tees, offer };
+  const closeRuntime = () => runtime.close(1000);
+  let rig: Rig;
+  try {
+    rig = await startRig(loaded.plan.routes ?? [], acceptExchanges(fixedRuntime(runtime)), options);
+  } catch (error) {
+    await closeRuntime();
+    throw error;
+  }
+  const stop = async () => {
+    await rig.stop();
+    await closeRuntime();
+  };
+  const stack: Stack = { ...rig, runtime, onVerdict: () => {}, onCopy: () => {}, stop };
   return stack;
 }
 

@@ -130,6 +130,8 @@ function take(stream: EventStream, source: string, event: Verdict): void {
     return;
   }
   pass(stream, event.text ?? source);
+  if (event.metadata !== undefined) before.metadata = Object.assign(before.metadata ?? {}, event.metadata);
+  if (event.would !== undefined) before.would = graver(before.would, event.would);
   before.dropped += event.dropped;
   if (before.kind === "faulted") return;
   if (event.kind === "faulted") {
@@ -139,4 +141,10 @@ function take(stream: EventStream, source: string, event: Verdict): void {
     before.process = event.process;
   }
   if (event.kind !== "passed") before.kind = event.kind;
+}
+
+/** Of a dry run's events: the first that would have ended the message, else whether one would have been changed. */
+function graver(before: Verdict | undefined, event: Verdict): Verdict {
+  if (before === undefined || before.kind === "passed") return event;
+  return before.kind === "changed" && event.kind !== "passed" ? event : before;
 }

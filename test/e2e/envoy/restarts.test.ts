@@ -127,12 +127,7 @@ async function restarts(end: number, restarted: number[]): Promise<void> {
     const pid = servers.pids()[i] as number;
     process.kill(pid, "SIGTERM");
     await vi.waitFor(() => expect(servers.pids()[i]).not.toBe(pid), 30_000);
-    await vi.waitFor(async () => expect(await healthyEndpoints()).toBe(PROCESSES), 30_000);
+    await vi.waitFor(async () => expect(await servers.healthy()).toBe(PROCESSES), 30_000);
     restarted.push(i);
   }
-}
-
-async function healthyEndpoints(): Promise<number> {
-  const answer = await fetch(`http://${servers.envoy.admin}/stats?filter=cluster.agglo_ext_proc.membership_healthy`);
-  return Number(/membership_healthy: (\d+)/.exec(await answer.text())?.[1]);
 }

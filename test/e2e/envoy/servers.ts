@@ -19,6 +19,8 @@ export type Servers = {
   pids(): number[];
   /** values of /metrics by series */
   metrics(): Promise<Map<string, number>>;
+  /** how many of them Envoy thinks healthy */
+  healthy(): Promise<number>;
   /** POST /-/reload */
   reload(): Promise<{ status: number; outcome: string; message: string }>;
   /** Replaces the configuration's file, at once. */
@@ -66,6 +68,10 @@ export async function startServers(config: object, processes: number): Promise<S
     write,
     pids: () => pidsOf(log(), processes),
     metrics: async () => readExposition(await (await fetch(`${admin}/metrics`)).text()),
+    async healthy() {
+      const stats = await fetch(`http://${envoy.admin}/stats?filter=cluster.agglo_ext_proc.membership_healthy`);
+      return Number(/membership_healthy: (\d+)/.exec(await stats.text())?.[1]);
+    },
     async reload() {
       const answer = await fetch(`${admin}/-/reload`, { method: "POST" });
       return { status: answer.status, ...((await answer.json()) as { outcome: string; message: string }) };
