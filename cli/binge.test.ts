@@ -113,8 +113,8 @@ test("envoy prints a bootstrap, and with --filter-only what to paste", async () 
 
 test("envoy and extproc bind a file without http by names, and observe it otherwise", async () => {
   const bound = await start(["envoy", "--config", UNBOUND, "--request", "p", "--response", "p"]).ended;
-  expect(bound.stdout).toContain("value: 'all@SSBB'");
+  expect(bound.stdout).toContain("value: 'all@SSSTSTO'");
   const observed = await start(["envoy", "--config", UNBOUND]).ended;
-  expect(observed.stdout).toContain("value: 'all@SKBN'");
+  expect(observed.stdout).toContain("value: 'all@SKSTNO'");
   expect(observed.stdout).toContain("failure_mode_allow: true");
 });

@@ -28,7 +28,11 @@ export type Observed = {
 export type Play = (runtime: Runtime, request: HttpMessage, response: HttpMessage) => Promise<Observed>;
 
 /** In this process, with Envoy's part played (rehearse.ts). */
-export const playHere: Play = (runtime, request, response) => rehearse(runtime, request, () => response);
+export const playHere: Play = async (runtime, request, response) => {
+  const rehearsal = await rehearse(runtime, request, () => response);
+  if (rehearsal.isCut) throw new Error("the response was refused when its headers had gone");
+  return rehearsal;
+};
 
 export async function runExchangeCase(
   { plan, systems }: Configuration,

@@ -98,6 +98,40 @@ the client gets 422
   expect(stdout).not.toContain("\nresponse\n");
 });
 
+test("of a stream of events each is told, and where it is cut off", () => {
+  const config = {
+    pipelines: [{ name: "p", processes: [{ name: "no-bad" }] }],
+    processDefinitions: [
+      { filter: { name: "no-bad", condition: { exists: { ops: [{ key: "bad", op: "Exists" }] } } } },
+    ],
+    http: {
+      version: 1,
+      routes: [{ name: "r", response: { pipelines: ["p"], contentTypes: ["application/x-ndjson"], batch: "all" } }],
+    },
+  };
+  const response = { headers: { "content-type": "application/x-ndjson" }, body: '{"n":1}\n{"bad":1}\n{"n":3}\n' };
+  const { code, stdout } = explain(file("lines.json", config), { request: {}, response });
+  expect(stdout).toContain(`  sends of requests: nothing
+  sends of responses: headers, the body as it comes (FULL_DUPLEX_STREAMED)
+  without agglo: refuses the traffic
+`);
+  expect(stdout).toContain(`response
+  event 1, pipeline p
+    filter no-bad: goes on, the event as it was
+  event 2, pipeline p
+    filter no-bad: refuses
+  verdict: refused by no-bad, answered 403
+  the proxy is told, for the response's headers: remove content-length
+  the proxy is told: reply 403 itself, details agglo_refused{no-bad}
+
+the client gets 200
+  content-type: application/x-ndjson
+  no body
+  cut off here: it was refused when its headers had gone
+`);
+  expect(code).toBe(0);
+});
+
 test("a path that the proxy itself refuses is told", () => {
   const { stdout } = explain(ORDERS, { request: { path: "/orders%2f7" } });
   expect(stdout).toBe(`GET /orders%2f7 on localhost, no body

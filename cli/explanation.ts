@@ -23,7 +23,7 @@ export type Explained = {
 };
 
 export function explanation({ routes, request, rehearsal, parts }: Explained): string {
-  const { route, upstream, reply, answers } = rehearsal;
+  const { route, upstream, reply, isCut, answers } = rehearsal;
   const line = requestLine(request);
   const routing =
     route === undefined && upstream === undefined
@@ -38,7 +38,11 @@ export function explanation({ routes, request, rehearsal, parts }: Explained): s
   if (route?.response !== undefined && upstream !== undefined) {
     blocks.push(["response", ...indented(partLines(parts.response, answers.response))]);
   }
-  blocks.push([`the client gets ${headerValue(reply.headers, ":status")}`, ...indented(messageLines(reply))]);
+  const end = isCut ? ["cut off here: it was refused when its headers had gone"] : [];
+  blocks.push([
+    `the client gets ${headerValue(reply.headers, ":status")}`,
+    ...indented([...messageLines(reply), ...end]),
+  ]);
   return `${blocks.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 

@@ -28,6 +28,8 @@ export type Rehearsal = {
   upstream: HttpMessage | undefined;
   /** what the client gets */
   reply: HttpMessage;
+  /** the reply ends there: it was refused when its headers had gone */
+  isCut: boolean;
   /** what the server answered to the messages of each direction, in order */
   answers: { [direction in Direction]: ProcessingResponse[] };
 };
@@ -44,7 +46,7 @@ export function routeOf(runtime: Runtime, request: HttpMessage): LinkedRoute | u
   return message === undefined ? undefined : runtime.routes[matchRoute(runtime.routes, requestLine(message))];
 }
 
-/** Plays the exchange to its end; `respond` is the upstream. Rejects where Envoy would cut it off. */
+/** Plays the exchange to its end; `respond` is the upstream. Rejects where the server breaks off the call: our own bug. */
 export async function rehearse(
   runtime: Runtime,
   request: HttpMessage,
@@ -52,9 +54,9 @@ export async function rehearse(
 ): Promise<Rehearsal> {
   const message = withPath(request, envoyPath(requestLine(request).path));
   const answers: Rehearsal["answers"] = { request: [], response: [] };
-  if (message === undefined) return { route: undefined, upstream: undefined, reply: BAD_PATH, answers };
+  if (message === undefined) return { route: undefined, upstream: undefined, reply: BAD_PATH, isCut: false, answers };
   const route = routeOf(runtime, message);
-  if (route === undefined) return { route, upstream: message, reply: respond(message), answers };
+  if (route === undefined) return { route, upstream: message, reply: respond(message), isCut: false, answers };
   const need = needs(route.plan);
   const filter: Filter = {
     call: openCall(runtime, route.plan, need),
@@ -64,11 +66,11 @@ export async function rehearse(
   try {
     const arrived = await pass(filter, "request", withRequestId(message));
     answers.request = filter.call.answers.splice(0);
-    if ("reply" in arrived) return { route, upstream: undefined, reply: arrived.reply, answers };
+    if (arrived.isReply) return { route, upstream: undefined, reply: arrived.message, isCut: false, answers };
     const upstream = need.plainResponse ? without(arrived.message, CODING_AND_RANGE) : arrived.message;
     const came = await pass(filter, "response", respond(upstream));
     answers.response = filter.call.answers;
-    return { route, upstream, reply: "reply" in came ? came.reply : came.message, answers };
+    return { route, upstream, reply: came.message, isCut: came.isCut, answers };
   } finally {
     filter.call.close();
   }
@@ -81,8 +83,16 @@ type Direction = "request" | "response";
 /** Envoy's ext_proc filter on one exchange. */
 type Filter = { call: RehearsedCall; observes: boolean; heldBytesMax: number };
 
-/** A message as it goes on, or the reply in its place. */
-type Passed = { message: HttpMessage } | { reply: HttpMessage };
+/** A message as it goes on, or as far as it does; or the reply in its place. */
+type Passed = { message: HttpMessage; isReply: boolean; isCut: boolean };
+
+function goesOn(message: HttpMessage): Passed {
+  return { message, isReply: false, isCut: false };
+}
+
+function replies(message: HttpMessage): Passed {
+  return { message, isReply: true, isCut: false };
+}
 
 const HEADERS = { request: Kind.requestHeaders, response: Kind.responseHeaders } as const;
 const BODY = { request: Kind.requestBody, response: Kind.responseBody } as const;
@@ -96,7 +106,7 @@ async function pass(filter: Filter, direction: Direction, message: HttpMessage):
   if (sends.headers) call.tell(HEADERS[direction], { headers: [...message.headers], endOfStream });
   if (filter.observes) {
     if (mode !== BodyMode.NONE) call.tell(BODY[direction], { body: message.body, endOfStream: true });
-    return { message };
+    return goesOn(message);
   }
   // In these modes the length goes before anybody has answered (facts 2.6).
   const streams = mode === BodyMode.STREAMED || mode === BodyMode.FULL_DUPLEX_STREAMED;
@@ -105,17 +115,17 @@ async function pass(filter: Filter, direction: Direction, message: HttpMessage):
   let going = unframed;
   if (sends.headers) {
     const answer = await call.answer();
-    if (answer.kind === IMMEDIATE_RESPONSE) return { reply: immediateReply(answer) };
+    if (answer.kind === IMMEDIATE_RESPONSE) return replies(immediateReply(answer));
     override(call, direction, answer);
     going = mutated(going, answer);
   }
-  if (endOfStream || sends.body === BodyMode.NONE) return { message: going };
+  if (endOfStream || sends.body === BodyMode.NONE) return goesOn(going);
   if (sends.body === BodyMode.BUFFERED && message.body.length > filter.heldBytesMax)
-    return { reply: overflow(direction) };
+    return replies(overflow(direction));
   call.tell(BODY[direction], { body: message.body, endOfStream: true });
   const answer = await call.answer();
-  if (answer.kind === IMMEDIATE_RESPONSE) return { reply: immediateReply(answer) };
-  return { message: mutated(going, answer) };
+  if (answer.kind === IMMEDIATE_RESPONSE) return replies(immediateReply(answer));
+  return goesOn(mutated(going, answer));
 }
 
 /** Full duplex: the body goes without waiting for an answer, and answers to it are chunks of a body of any length. */
@@ -127,9 +137,9 @@ async function passDuplex(call: RehearsedCall, direction: Direction, message: Ht
   for (;;) {
     const answer = await call.answer();
     if (answer.kind === IMMEDIATE_RESPONSE) {
-      if (begun && direction === "response")
-        throw new Error("the response is cut: it was refused when its headers had gone");
-      return { reply: immediateReply(answer) };
+      // Behind headers that have gone there is no place for a reply; a request's client has seen none yet.
+      if (!begun || direction === "request") return replies(immediateReply(answer));
+      return { message: { headers, body: Buffer.concat(chunks) }, isReply: false, isCut: true };
     }
     if (answer.kind === HEADERS[direction]) {
       begun = true;
@@ -137,7 +147,7 @@ async function passDuplex(call: RehearsedCall, direction: Direction, message: Ht
       continue;
     }
     chunks.push(answer.body ?? new Uint8Array(0));
-    if (answer.endOfStream) return { message: { headers, body: Buffer.concat(chunks) } };
+    if (answer.endOfStream) return goesOn({ headers, body: Buffer.concat(chunks) });
   }
 }
 

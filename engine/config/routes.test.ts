@@ -90,7 +90,8 @@ describe("enforce: false", () => {
 
   test("is a way past every rule of it, says lint --strict", () => {
     const messages = plan === undefined ? [] : findSlips(plan, slips).map((slip) => slip.message);
-    expect(messages).toContain("route dry is a dry run: nothing is changed and nothing refused");
+    const said = "route dry is a dry run: nothing is changed and nothing refused";
+    expect(messages.filter((message) => message === said)).toHaveLength(1);
   });
 });
 

@@ -17,10 +17,6 @@ export function findSlips(plan: Plan, slips: readonly (readonly Slip[])[]): Diag
     for (const section of [route.request, route.response]) {
       if (section === undefined || (section.enforce && !section.guards)) continue;
       const path = [...at, section.direction];
-      if (!section.enforce) {
-        const message = `route ${route.name} is a dry run: nothing is changed and nothing refused`;
-        complain(report, "E_SLIP", [...at, "enforce"], message, 'take "enforce" out');
-      }
       slipsOfSection(plan, section, path, report);
       for (const index of stepsOf(plan, section)) {
         for (const slip of slips[index] ?? []) {
@@ -32,6 +28,10 @@ export function findSlips(plan: Plan, slips: readonly (readonly Slip[])[]): Diag
       slipsOfOrder(plan, section, route, report);
     }
     slipsOfMatch(route, [...at, "match"], report);
+    if (route.request?.enforce === false || route.response?.enforce === false) {
+      const message = `route ${route.name} is a dry run: nothing is changed and nothing refused`;
+      complain(report, "E_SLIP", [...at, "enforce"], message, 'take "enforce" out');
+    }
   }
   return report.diagnostics;
 }
