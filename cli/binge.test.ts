@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { startBinge } from "./testing.ts";
 
-const BINGE = fileURLToPath(new URL("./binge.ts", import.meta.url));
 const ORDERS = fileURLToPath(new URL("../examples/orders/orders.json", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "agglo-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,36 +28,7 @@ const SECRET = file(
   '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"r"}]}],"processDefinitions":[{"redactor":{"name":"r","rules":[{"paths":["a"],"hmac":{"key":"${env:AGGLO_TEST_ABSENT}"}}]}}]}',
 );
 
-type Ended = { code: number | null; stdout: string; stderr: string };
-
-function start(args: string[]): {
-  child: ChildProcess;
-  ended: Promise<Ended>;
-  said: (text: string) => Promise<string>;
-} {
-  const child = spawn(process.execPath, [BINGE, ...args], { cwd: folder });
-  let stdout = "";
-  let stderr = "";
-  const waiting: (() => void)[] = [];
-  child.stdout.on("data", (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-    for (const wake of waiting) wake();
-  });
-  const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
-  const said = (text: string) =>
-    new Promise<string>((resolve, reject) => {
-      const look = () => {
-        if (stderr.includes(text)) resolve(stderr);
-      };
-      waiting.push(look);
-      void ended.then(({ code }) => reject(new Error(`ended with ${code}: ${stderr}`)));
-      look();
-    });
-  return { child, ended, said };
-}
+const start = (args: string[]) => startBinge(args, folder);
 
 describe("every ending has its code and one clear sentence", () => {
   const cases: [string, string[], number, RegExp][] = [
@@ -147,21 +117,6 @@ test("envoy prints a bootstrap, and with --filter-only what to paste", async () 
   expect(part.stdout).not.toContain("static_resources:");
 });
 
-test("extproc serves, tells its health, and drains on SIGTERM", async () => {
-  const server = start(["extproc", "--config", RIGHT, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-  const stderr = await server.said("admin on");
-  expect(stderr).toContain("routes all");
-  const admin = `http://${/admin on (\S+)/.exec(stderr)?.[1]}`;
-  expect((await fetch(`${admin}/livez`)).status).toBe(200);
-  expect((await fetch(`${admin}/readyz`)).status).toBe(200);
-  expect(await (await fetch(`${admin}/metrics`)).text()).toContain("agglo_tee_queued_events 0");
-  expect((await fetch(`${admin}/`)).status).toBe(404);
-  server.child.kill("SIGTERM");
-  await server.said("draining");
-  expect((await fetch(`${admin}/readyz`)).status).toBe(503);
-  expect((await server.ended).code).toBe(0);
-}, 30_000);
-
 test("envoy and extproc bind a file without http by names, and observe it otherwise", async () => {
   const bound = await start(["envoy", "--config", UNBOUND, "--request", "p", "--response", "p"]).ended;
   expect(bound.stdout).toContain("value: 'all@SSSTSTO'");
@@ -169,10 +124,3 @@ test("envoy and extproc bind a file without http by names, and observe it otherw
   expect(observed.stdout).toContain("value: 'all@SKSTNO'");
   expect(observed.stdout).toContain("failure_mode_allow: true");
 });
-
-test("a file that binds nothing says so at start", async () => {
-  const server = start(["extproc", "--config", UNBOUND, "--listen", "127.0.0.1:0"]);
-  expect(await server.said("ext_proc on")).toContain("no traffic is bound: every pipeline");
-  server.child.kill("SIGTERM");
-  expect((await server.ended).code).toBe(0);
-}, 30_000);

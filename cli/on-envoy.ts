@@ -1,6 +1,7 @@
 /** Exchanges through a real Envoy: started once for a configuration, with a server of its own for every exchange. */
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import type { RoutePlan } from "../engine/core/routes/route.ts";
+import { fixedRuntime } from "../engine/runtime/generations.ts";
 import { headerValue } from "../extproc/exchange/headers.ts";
 import { acceptExchanges } from "../extproc/server.ts";
 import type { Accept } from "../extproc/transport.ts";
@@ -23,7 +24,7 @@ export async function startStage(routes: readonly RoutePlan[]): Promise<Stage> {
     throw new Ending(Exit.unavailable, `binge test: ${error instanceof Error ? error.message : String(error)}`);
   });
   const play: Play = (runtime, request, answer) => {
-    accept = acceptExchanges(runtime);
+    accept = acceptExchanges(fixedRuntime(runtime));
     response = answer;
     return sendThrough(rig, request);
   };

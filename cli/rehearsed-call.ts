@@ -1,6 +1,7 @@
 /** One ext_proc call from Envoy's side, without a network: messages in, answers out. */
 import { type Needs, ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
 import type { RoutePlan } from "../engine/core/routes/route.ts";
+import { fixedRuntime } from "../engine/runtime/generations.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import {
   type Answer,
@@ -51,7 +52,7 @@ export function openCall(runtime: Runtime, route: RoutePlan, need: Needs): Rehea
     failBug: (error: unknown) => breakOff(`a bug of ours: ${error instanceof Error ? error.stack : String(error)}`),
   };
   const mark = routeMark(route);
-  const handler = acceptExchanges(runtime)(call, (name) => (name === ROUTE_MARK ? mark : undefined));
+  const handler = acceptExchanges(fixedRuntime(runtime))(call, (name) => (name === ROUTE_MARK ? mark : undefined));
   const sends: RehearsedCall["sends"] = {
     request: { headers: need.requestHeaders, body: MODES[need.requestBody] },
     response: { headers: need.responseHeaders, body: MODES[need.responseBody] },

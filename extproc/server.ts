@@ -12,6 +12,7 @@ import {
   type Verdict,
 } from "../engine/core/routes/section.ts";
 import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
+import type { Runtimes } from "../engine/runtime/generations.ts";
 import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { admit, type Reading, tooLarge, unknownCoding } from "./admission.ts";
@@ -24,9 +25,9 @@ import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
 import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
-/** Accepts ext_proc calls for a runtime. */
-export function acceptExchanges(runtime: Runtime): Accept {
-  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtime, metadata(ROUTE_MARK)));
+/** Accepts ext_proc calls; each keeps to its end the runtime that it began with. */
+export function acceptExchanges(runtimes: Runtimes): Accept {
+  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtimes, metadata(ROUTE_MARK)));
 }
 
 const PASS = newDecision("pass");
@@ -38,20 +39,28 @@ type Message = {
   pieces: PieceReader | undefined;
   /** collected until now */
   bytes: number;
+  /** received, and without a verdict yet */
+  open: boolean;
 };
 
+function newMessage(): Message {
+  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, open: false };
+}
+
 class RoutedTreatment implements Treatment {
+  private readonly runtimes: Runtimes;
   private readonly runtime: Runtime;
   /** undefined: not known yet, or none */
   private route: LinkedRoute | undefined;
   /** Envoy's configuration has named the route, so Envoy knows it */
   private named = false;
   private facts: RequestFacts | undefined;
-  private readonly request: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
-  private readonly response: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
+  private readonly request = newMessage();
+  private readonly response = newMessage();
 
-  constructor(runtime: Runtime, mark: string | undefined) {
-    this.runtime = runtime;
+  constructor(runtimes: Runtimes, mark: string | undefined) {
+    this.runtimes = runtimes;
+    this.runtime = runtimes.enter();
     if (mark !== undefined) this.route = this.markedRoute(mark);
   }
 
@@ -99,10 +108,16 @@ class RoutedTreatment implements Treatment {
     }
     const section = this.section(direction);
     if (section === undefined || this.isTunnel(direction, headers)) return this.unbound(direction);
+    this.received(direction);
     const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
     if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
     if (typeof verdict !== "string") return this.plain(section, verdict);
     return verdict === "missing" ? this.missing(section) : this.read(section, verdict);
+  }
+
+  private received(direction: Direction): void {
+    this[direction].open = true;
+    this.runtime.received(this.route?.plan.name ?? "", direction);
   }
 
   private isTunnel(direction: Direction, headers: readonly string[]): boolean {
@@ -136,7 +151,7 @@ class RoutedTreatment implements Treatment {
     decision.pieces = reading === "events";
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";
-      message.pieces = newPieceReader(section, type, this.http(section));
+      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent());
       if (guards) this.writeHeaders(section, decision);
     }
     return this.prepared(direction, decision);
@@ -158,6 +173,7 @@ class RoutedTreatment implements Treatment {
   private headless(direction: Direction): Decision {
     const section = this.section(direction);
     if (section === undefined || section.pipelines.length === 0) return PASS;
+    this.received(direction);
     return this.plain(section, faulted(section, "error", "the proxy sends the body without its headers"));
   }
 
@@ -216,7 +232,7 @@ class RoutedTreatment implements Treatment {
       return this.fault(section, "tooLarge", `the body's content is larger than ${decodedBytes} bytes`);
     }
     const contentType = headerValue(headers, "content-type") ?? "";
-    const verdict = this.runtime.treat(section, content, this.http(section), contentType);
+    const verdict = this.runtime.treat(section, content, this.http(section), contentType, this.traceparent());
     if (!(verdict instanceof Promise)) return this.encoded(section, verdict, coding);
     return verdict.then((settled) => this.encoded(section, settled, coding));
   }
@@ -250,7 +266,7 @@ class RoutedTreatment implements Treatment {
 
   private withoutBody(section: LinkedSection): Verdict | Promise<Verdict> {
     if (!section.plan.bodyless) return passed(section);
-    const verdict = treatBodyless(section, this.http(section));
+    const verdict = treatBodyless(section, this.http(section), this.traceparent());
     return verdict instanceof Promise ? inTime(section, verdict) : verdict;
   }
 
@@ -265,7 +281,9 @@ class RoutedTreatment implements Treatment {
       return this.fault(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`);
     }
     const told = this.told();
-    this.runtime.observe(told.route, section.plan.direction, verdict);
+    const message = this[section.plan.direction];
+    if (message.open) this.runtime.observe(told.route, section.plan.direction, verdict);
+    message.open = false;
     return decisionOf(section, verdict, body, told);
   }
 
@@ -278,17 +296,29 @@ class RoutedTreatment implements Treatment {
     return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
   }
 
-  // With a configuration of ours Envoy waits longer than any of its routes may take; of another's we know nothing.
+  // With a configuration of ours Envoy waits longer than any of its routes may take; of another's we know nothing. A message
+  // that waits now may be in the pool, which gives it some time besides the section's.
   patienceMs(direction: Direction): number {
     const limitMs = this.section(direction)?.plan.limits.deadlineMs ?? 0;
-    return this.named || limitMs + LATE_MS <= ENVOY_TIMEOUT_MS ? 0 : limitMs + 2 * LATE_MS;
+    return this.named || limitMs === 0 ? 0 : limitMs + POOL_WAIT_MS + LATE_MS;
+  }
+
+  private traceparent(): string {
+    return this.facts === undefined ? "" : (headerValue(this.facts.headers, "traceparent") ?? "");
   }
 
   replyCut(): void {
     this.runtime.counters.add("cutReplies", this.route?.plan.name ?? "", 1);
   }
 
-  closed(): void {}
+  closed(): void {
+    const route = this.route?.plan.name ?? "";
+    if (this.request.open) this.runtime.abandoned(route, "request");
+    if (this.response.open) this.runtime.abandoned(route, "response");
+    this.request.open = false; // what is under way may still come to a verdict: nobody hears it
+    this.response.open = false;
+    this.runtimes.leave(this.runtime);
+  }
 }
 
 /** Of the response to a HEAD: what describes the bytes of a body. */
@@ -298,5 +328,5 @@ function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
   return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }
 
-/** Envoy's default message_timeout (facts 14.1). */
-const ENVOY_TIMEOUT_MS = 200;
+/** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
+const POOL_WAIT_MS = 450;

@@ -164,7 +164,11 @@ export type Checkpoints = {
 };
 
 /** A piece of work that a trace shows. */
-export type Span = { end(succeeded: boolean): void };
+export type Span = {
+  /** what happens within names it by this as its parent (W3C Trace Context, `traceparent`) */
+  traceparent: string;
+  end(succeeded: boolean): void;
+};
 
 /**
  * What pipelines and processes tell of themselves where the file asks for it. `name` is `<pipeline>` or
@@ -177,7 +181,8 @@ export type Instruments = {
   latency(kind: "pipeline" | "process", name: string, ns: number): void;
   /** how one run ended; a stop and a refusal are successes */
   ended(kind: "pipeline" | "process", name: string, succeeded: boolean): void;
-  span(kind: "pipeline" | "process", name: string): Span;
+  /** `parent`: the traceparent of what it is a part of; "" for nothing */
+  span(kind: "pipeline" | "process", name: string, parent: string): Span;
 };
 
 /** Keeps counts, sums and joins: one store, one atomic change at a time. */

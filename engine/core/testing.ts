@@ -130,9 +130,12 @@ export function testPorts(): TestPorts {
       nowNs: () => ports.measured.length,
       latency: (kind, name, ns) => ports.measured.push(`${kind} ${name}.latency ${ns}`),
       ended: (kind, name, succeeded) => ports.measured.push(`${kind} ${name}.${succeeded ? "success" : "failure"}`),
-      span(kind, name) {
-        ports.measured.push(`begin ${kind} ${name}`);
-        return { end: (succeeded) => ports.measured.push(`end ${kind} ${name} ${succeeded}`) };
+      span(kind, name, parent) {
+        ports.measured.push(`begin ${kind} ${name}${parent === "" ? "" : ` in ${parent}`}`);
+        return {
+          traceparent: name,
+          end: (succeeded) => ports.measured.push(`end ${kind} ${name} ${succeeded}`),
+        };
       },
     },
   };

@@ -13,7 +13,8 @@ import { HTTP_KEY } from "../core/processes/reserved.ts";
 import type { Reply } from "../core/routes/reply.ts";
 import { treat, type Verdict } from "../core/routes/section.ts";
 import { findDifferences } from "./differences.ts";
-import { type Direction, type Runtime, StartError, startRuntime } from "./runtime.ts";
+import { type Runtime, StartError, startRuntime } from "./runtime.ts";
+import type { Direction } from "./standing.ts";
 
 export type CaseResult = { name: string /** a line each; [] = as expected */; differences: string[] };
 

@@ -4,6 +4,7 @@ import type { JsonObject } from "../core/event/json.ts";
 import { newEventStream, pushText, takeText } from "../core/routes/event-stream.ts";
 import { type LinkedSection, treat, treatBodyless, type Verdict } from "../core/routes/section.ts";
 import { loadText, type ReadOptions } from "./configuration.ts";
+import { exposition } from "./exposition.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 const definitions = [
@@ -91,7 +92,7 @@ describe("a dry run", () => {
       "r|request|faulted|unparsable": 1,
       "r|request|passed|": 1,
     });
-    expect(runtime.counters.prometheus()).toContain(
+    expect(exposition(runtime.metrics.families())).toContain(
       'agglo_would_have_total{route="r",direction="request",verdict="faulted",reason="unparsable"} 1',
     );
   });

@@ -199,7 +199,7 @@ function newRecorder(late: (effects: Effects) => void): Recorder {
       touch();
       effects.ends.push({ kind, name, succeeded });
     },
-    span: () => ({ end: () => undefined }),
+    span: () => ({ traceparent: "", end: () => undefined }), // no SDK is registered on a thread
   };
   return {
     ports: {

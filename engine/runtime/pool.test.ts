@@ -10,8 +10,9 @@ import type { Fold } from "../core/state/update.ts";
 import { findSystem } from "../systems/registry.ts";
 import { openPool, type Pool, type PoolOptions } from "./pool.ts";
 import { re2Regexps } from "./regexps.ts";
-import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import { type Runtime, startRuntime } from "./runtime.ts";
 import { ajvSchemas } from "./schemas.ts";
+import type { RuntimeOptions } from "./standing.ts";
 
 const EVERYTHING = 1e9;
 

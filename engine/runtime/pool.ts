@@ -158,15 +158,15 @@ function add(pool: State, plan: Plan, routes: readonly LinkedRoute[], ports: Por
   pool.entries.set(entry.copy.id, entry);
   for (const threads of entry.threads) if (threads.isUp) void start(pool, threads, entry.copy); // never rejects
   return {
-    treat: (section, content, http, contentType) => {
+    treat: (section, content, http, contentType, traceparent) => {
       const place = places.get(section) as Place; // every section of the plan has one
       if (content.length * place.cost.nsPerByte > LOOP_NS_MAX && isReady(pool, place.threads, entry)) {
         return inPool(entry, place, section, content, http, contentType);
       }
       if (place.isFixed || !isMeasured(place.cost, content.length)) {
-        return treatContent(section, content, http, contentType);
+        return treatContent(section, content, http, contentType, traceparent);
       }
-      return measured(place, ports.counters, section, content, http, contentType);
+      return measured(place, ports.counters, section, content, http, contentType, traceparent);
     },
     close: (timeoutMs) => close(pool, entry, timeoutMs),
   };

@@ -245,6 +245,6 @@ function lose(queue: Queue, lane: Lane, reason: DropReason, events: number, erro
 }
 
 /** For proxies: tees are queued and never waited for. */
-export function queuedTees(queue: TeeQueue, deliver: Deliver, counters: Counters): Tees {
+export function queuedTees(queue: Pick<TeeQueue, "offer">, deliver: Deliver, counters: Counters): Tees {
   return { ...directTees(deliver, counters), waits: false, offer: queue.offer };
 }

@@ -10,10 +10,11 @@ export function treatContent(
   content: Uint8Array,
   http: JsonObject | undefined,
   contentType: string,
+  traceparent?: string,
 ): Verdict | Promise<Verdict> {
   const text = decodeUtf8(content);
   if (text === undefined) return faulted(section, "unparsable", "not valid UTF-8");
-  const verdict = treat(section, text, http, contentType);
+  const verdict = treat(section, text, http, contentType, traceparent);
   return verdict instanceof Promise ? inTime(section, verdict).then(encoded) : encoded(verdict);
 }
 

@@ -6,6 +6,7 @@ import { DIAGNOSTIC_CODES } from "../../engine/core/diagnostic.ts";
 import { LATER_PROCESSES, processes } from "../../engine/core/processes/registry.ts";
 import { HTTP_FIELDS } from "../../engine/core/routes/http-config.ts";
 import { systems } from "../../engine/systems/registry.ts";
+import { metricsPage } from "./metrics-page.ts";
 
 const MADE = "<!-- made by tools/docs.ts from the definitions: change those, then run `npm run docs` -->\n\n";
 
@@ -19,6 +20,7 @@ export function referencePages(): { [file: string]: string } {
   for (const { definition } of processes) pages[`${definition.key}.md`] = processPage(definition);
   pages["systems.md"] = systemsPage();
   pages["errors.md"] = errorsPage();
+  pages["metrics.md"] = `${MADE}${metricsPage()}`;
   return pages;
 }
 
@@ -31,6 +33,7 @@ function index(): string {
 - [Test cases](tests.md): for binge test, and an exchange for binge explain
 - [Systems](systems.md): connection strings
 - [Errors](errors.md): what the loader says
+- [Metrics](metrics.md): what the admin port shows
 
 ## Processes
 

@@ -3,6 +3,7 @@ import { printDiagnostics } from "../../engine/config/print.ts";
 import type { RoutePlan } from "../../engine/core/routes/route.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
 import { loadFile } from "../../engine/runtime/configuration.ts";
+import { fixedRuntime } from "../../engine/runtime/generations.ts";
 import { openPool, type PoolOptions } from "../../engine/runtime/pool.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
@@ -88,7 +89,7 @@ export async function startStack(file: string, options: RigOptions): Promise<Sta
   };
   let rig: Rig;
   try {
-    rig = await startRig(loaded.plan.routes ?? [], acceptExchanges(runtime), options);
+    rig = await startRig(loaded.plan.routes ?? [], acceptExchanges(fixedRuntime(runtime)), options);
   } catch (error) {
     await closeRuntime();
     throw error;

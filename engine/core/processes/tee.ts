@@ -163,6 +163,7 @@ function sendLater(settings: Settings, transformer: LinkedStep, context: RunCont
 function forkContext(context: RunContext): RunContext {
   const own = newRunContext(forkEvent(context.event), context.ports);
   own.strict = context.strict;
+  own.traceparent = context.traceparent;
   own.reservedInPayload = context.reservedInPayload;
   own.effectId = effectIdOf(context);
   return own;

@@ -11,6 +11,8 @@ export type EventStream = {
   format: Format;
   contentType: string;
   http: JsonObject | undefined;
+  /** the request's; "" for none */
+  traceparent: string;
   scan: PieceScan;
   /** the beginning of an event whose end has not come */
   held: string;
@@ -30,9 +32,20 @@ export function newEventStream(
   format: Format,
   contentType: string,
   http: JsonObject | undefined,
+  traceparent?: string,
 ): EventStream {
-  const verdict = newVerdict("passed");
-  return { section, format, contentType, http, scan: { state: 0 }, held: "", heldBytes: 0, skips: false, verdict };
+  return {
+    section,
+    format,
+    contentType,
+    http,
+    traceparent: traceparent ?? "",
+    scan: { state: 0 },
+    held: "",
+    heldBytes: 0,
+    skips: false,
+    verdict: newVerdict("passed"),
+  };
 }
 
 /** Takes what may go on now. */
@@ -76,7 +89,7 @@ function pushFrom(
       pass(stream, text);
       continue;
     }
-    const verdict = treat(stream.section, text, stream.http, stream.contentType);
+    const verdict = treat(stream.section, text, stream.http, stream.contentType, stream.traceparent);
     if (verdict instanceof Promise) {
       return verdict.then((settled) => {
         take(stream, text, settled);

@@ -131,18 +131,21 @@ type Message = {
   http: JsonObject | undefined;
   /** 0 = none */
   deadlineMs: number;
+  traceparent: string;
   verdict: Verdict;
 };
 
 /**
  * Runs the section's pipelines on a body, in the format that its content type names. `http` is the host's context, or
- * undefined when the section reads none (plan.readsHttp). A promise only when a step had to wait.
+ * undefined when the section reads none (plan.readsHttp); `traceparent` is the request's. A promise only when a step had
+ * to wait.
  */
 export function treat(
   section: LinkedSection,
   text: string,
   http: JsonObject | undefined,
   contentType: string,
+  traceparent?: string,
 ): Verdict | Promise<Verdict> {
   const plan = section.plan;
   const format = formatOf(contentType);
@@ -155,14 +158,21 @@ export function treat(
   const drops = batch === "element" && !body.whole;
   const deadlineMs = deadlineOf(section);
   const verdict = newVerdict("passed");
-  return runEvents({ section, text, body, drops, dropped: [], http, deadlineMs, verdict }, 0);
+  return runEvents(
+    { section, text, body, drops, dropped: [], http, deadlineMs, traceparent: traceparent ?? "", verdict },
+    0,
+  );
 }
 
 /**
  * Runs the section's pipelines on an empty event, for a message without a body (plan.bodyless). It can be refused and
  * its headers written; what the pipelines make of the event has no place to go.
  */
-export function treatBodyless(section: LinkedSection, http: JsonObject | undefined): Verdict | Promise<Verdict> {
+export function treatBodyless(
+  section: LinkedSection,
+  http: JsonObject | undefined,
+  traceparent?: string,
+): Verdict | Promise<Verdict> {
   const verdict = newVerdict("passed");
   const message: Message = {
     section,
@@ -172,6 +182,7 @@ export function treatBodyless(section: LinkedSection, http: JsonObject | undefin
     dropped: [],
     http,
     deadlineMs: deadlineOf(section),
+    traceparent: traceparent ?? "",
     verdict,
   };
   const context = contextOf(message, eventOf(newObject()));
@@ -192,6 +203,7 @@ function contextOf(message: Message, event: Event): RunContext {
   if (message.http !== undefined) setOwn(event.side, HTTP_KEY, message.http);
   const context = newRunContext(event, message.section.ports);
   context.strict = !message.section.plan.separate;
+  context.traceparent = message.traceparent;
   return context;
 }
 

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadText } from "../../../engine/runtime/configuration.ts";
+import { fixedRuntime } from "../../../engine/runtime/generations.ts";
 import { startRuntime } from "../../../engine/runtime/runtime.ts";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { nativeTransport } from "../../../extproc/grpc/native.ts";
@@ -45,7 +46,10 @@ async function record(name: string, gracefulClose: boolean, act: (client: Client
   const { plan, systems } = loadText(CONFIG, file);
   if (plan === undefined) throw new Error("the configuration of this script is not right");
   const runtime = await startRuntime(plan, systems, { log: (_level, text) => console.error(text) });
-  const listening = await nativeTransport({ codec: PROCESSOR_CODEC }).listen("127.0.0.1:0", acceptExchanges(runtime));
+  const listening = await nativeTransport({ codec: PROCESSOR_CODEC }).listen(
+    "127.0.0.1:0",
+    acceptExchanges(fixedRuntime(runtime)),
+  );
   const connections: Buffer[][] = [];
   const tap = createServer((envoySide) => {
     const bytes: Buffer[] = [];
