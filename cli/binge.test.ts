@@ -29,6 +29,11 @@ const SECRET = file(
   '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"r"}]}],"processDefinitions":[{"redactor":{"name":"r","rules":[{"paths":["a"],"hmac":{"key":"${env:AGGLO_TEST_ABSENT}"}}]}}]}',
 );
 
+const ASKING = file(
+  "asking.json",
+  '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"ask"},{"name":"go"}]}],"processDefinitions":[{"tee":{"name":"ask","outputConnectorRef":"scores"}},{"continuation":{"name":"go","condition":"internal[\\"tee:output\\"][0].response.ok"}}],"externalSystems":[{"externalType":"ExternalHttp","name":"scores","connectionString":"http://127.0.0.1:1/"}]}',
+);
+
 type Ended = { code: number | null; stdout: string; stderr: string };
 
 function start(args: string[]): {
@@ -66,6 +71,13 @@ describe("every ending has its code and one clear sentence", () => {
     ["an unknown verb", ["lnt"], 2, /there is no verb "lnt"/],
     ["a name every object has", ["constructor"], 2, /there is no verb/],
     ["no file", ["lint"], 2, /name at least one file/],
+    [
+      "too little memory",
+      ["extproc", "--config", RIGHT, "--listen", "x", "--memory", "15MiB"],
+      2,
+      /a size from 16MiB on/,
+    ],
+    ["no size", ["extproc", "--config", RIGHT, "--listen", "x", "--memory", "much"], 2, /size .* not "much"/],
     ["an unknown option", ["envoy", "--cnfig", "x"], 2, /Unknown option '--cnfig'/],
     ["a missing option", ["envoy"], 2, /--config is missing/],
     ["a port that is none", ["envoy", "--config", RIGHT, "--port", "http"], 2, /--port is a port/],
@@ -133,6 +145,12 @@ describe("lint", () => {
     expect(code).toBe(1);
   });
 
+  test("says which tees a proxy waits for, and for whom", async () => {
+    const { code, stdout } = await start(["lint", ASKING]).ended;
+    expect(stdout).toContain('waits for the target of tee "ask": "go" reads its result');
+    expect(code).toBe(0);
+  });
+
   test("resolves no secret", async () => {
     expect((await start(["lint", SECRET]).ended).code).toBe(0);
   });
@@ -148,13 +166,23 @@ test("envoy prints a bootstrap, and with --filter-only what to paste", async () 
 });
 
 test("extproc serves, tells its health, and drains on SIGTERM", async () => {
-  const server = start(["extproc", "--config", RIGHT, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+  const server = start([
+    "extproc",
+    "--config",
+    RIGHT,
+    "--listen",
+    "127.0.0.1:0",
+    "--admin",
+    "127.0.0.1:0",
+    "--memory=32MiB",
+  ]);
   const stderr = await server.said("admin on");
   expect(stderr).toContain("routes all");
   const admin = `http://${/admin on (\S+)/.exec(stderr)?.[1]}`;
   expect((await fetch(`${admin}/livez`)).status).toBe(200);
   expect((await fetch(`${admin}/readyz`)).status).toBe(200);
-  expect(await (await fetch(`${admin}/metrics`)).text()).toContain("agglo_tee_queued_events 0");
+  expect(await (await fetch(`${admin}/metrics`)).text()).toContain('agglo_memory_bytes{use="tees"} 0');
+  expect(await (await fetch(`${admin}/metrics`)).text()).toContain("agglo_memory_bytes_max 33554432");
   expect((await fetch(`${admin}/`)).status).toBe(404);
   server.child.kill("SIGTERM");
   await server.said("draining");

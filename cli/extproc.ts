@@ -1,18 +1,20 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
 import { setTimeout as delay } from "node:timers/promises";
+import { MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN } from "../engine/runtime/memory-budget.ts";
 import { openPool, type Pool } from "../engine/runtime/pool.ts";
 import type { Log, Runtime } from "../engine/runtime/runtime.ts";
 import { type Admin, startAdmin } from "../extproc/admin.ts";
 import { acceptExchanges } from "../extproc/server.ts";
 import type { Listening } from "../extproc/transport.ts";
 import { newTransport, TRANSPORTS, type TransportName } from "../extproc/transports.ts";
-import { optionalString, readArguments, requiredString } from "./arguments.ts";
+import { bytes, optionalString, readArguments, requiredString } from "./arguments.ts";
 import { BINDING_HELP, BINDING_OPTIONS, bindingOf, describeBinding } from "./binding.ts";
 import { requireConfiguration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 import { startOrEnd } from "./start.ts";
 
-export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--threads N] [--allow-spawn] [--request …] [--response …]
+export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--threads N] [--memory SIZE]
+              [--allow-spawn] [--request …] [--response …]
   Serves Envoy's ext_proc protocol with the routes of FILE.
   --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path
   --admin ADDR     /livez, /readyz and /metrics (127.0.0.1:9464)
@@ -20,6 +22,7 @@ export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin 
   --threads N      threads for bodies that take long, so that they hold up no others; 0: none. Default: one less than
                    there are cores, 1 to 4
   ${BINDING_HELP}
+  --memory SIZE    what it may hold for others, at least 16MiB (256MiB); copies that wait take a quarter at most
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGTERM drains: health checks hear NOT_SERVING, open exchanges end, mirrored events are sent.`;
 
@@ -29,6 +32,7 @@ const OPTIONS = {
   admin: { type: "string" },
   transport: { type: "string" },
   threads: { type: "string" },
+  memory: { type: "string" },
   "allow-spawn": { type: "boolean" },
   ...BINDING_OPTIONS,
 } as const;
@@ -38,10 +42,12 @@ export async function extproc(args: readonly string[]): Promise<number> {
   const file = requiredString("extproc", parsed, "config");
   const address = requiredString("extproc", parsed, "listen");
   const transport = newTransport(transportName(optionalString(parsed, "transport") ?? "native"), onBug);
+  const memoryBytes = bytes("extproc", parsed, "memory", MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN);
   const configuration = requireConfiguration(file, (text) => process.stderr.write(text), { bind: bindingOf(parsed) });
   const pool = poolOf(optionalString(parsed, "threads"));
   const allowSpawn = parsed.values["allow-spawn"] === true;
-  const runtime = await startOrEnd(configuration, { log, allowSpawn, ...(pool === undefined ? {} : { pool }) });
+  const options = { log, memoryBytes, allowSpawn, ...(pool === undefined ? {} : { pool }) };
+  const runtime = await startOrEnd(configuration, options);
   const listening = await open(() => transport.listen(address, acceptExchanges(runtime)), runtime);
   const adminAddress = optionalString(parsed, "admin");
   const admin =

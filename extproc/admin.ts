@@ -1,5 +1,6 @@
 /** The admin port: liveness, readiness, counters. For operators only, so it listens where it is told and nowhere else. */
 import { createServer, type Server, type ServerResponse } from "node:http";
+import { prometheusGauges } from "../engine/runtime/gauges.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { boundAddress, listen } from "./listen.ts";
 
@@ -35,9 +36,7 @@ function close(server: Server, listener: { close(done: () => void): unknown }): 
 }
 
 function metrics(runtime: Runtime): string {
-  const { events, bytes } = runtime.queued();
-  const gauges = `# TYPE agglo_tee_queued_events gauge\nagglo_tee_queued_events ${events}\n# TYPE agglo_tee_queued_bytes gauge\nagglo_tee_queued_bytes ${bytes}\n`;
-  return runtime.counters.prometheus() + gauges;
+  return runtime.counters.prometheus() + prometheusGauges(runtime.gauges());
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {

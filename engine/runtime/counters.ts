@@ -33,6 +33,7 @@ const LABEL_NAMES: { readonly [counter: string]: readonly string[] } = {
   teeRetried: ["target"],
   teeDropped: ["target", "reason"],
   teeSkipped: ["tee", "reason"],
+  memoryRefused: ["use"],
   spawned: ["process", "outcome"],
   processRuns: ["process", "outcome"],
   processLatencyNs: ["process"],
@@ -91,7 +92,7 @@ function prometheus(counters: ReadonlyMap<string, Values>): string {
   return text;
 }
 
-function snakeCase(name: string): string {
+export function snakeCase(name: string): string {
   const words = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return words.replace(/[^a-z0-9_]/g, "_");
 }
@@ -108,7 +109,7 @@ function labelPairs(names: readonly string[], label: string): string {
   return pairs.join(",");
 }
 
-function escapeLabel(value: string): string {
+export function escapeLabel(value: string): string {
   const escaped = value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n");
   return escaped.toWellFormed();
 }
@@ -160,8 +161,11 @@ function lossLine(losses: Losses): string {
   let total = 0;
   for (const count of losses.byReason.values()) total += count;
   const counts = [...losses.byReason].map(([reason, count]) => `${reason} ${count}`).join(", ");
-  // JSON.stringify: what a system says may hold a line end, and a log line is one line.
-  const error = JSON.stringify(maskCredentials(losses.lastError).slice(0, ERROR_CHARS_MAX)).slice(1, -1);
-  const why = error === "" ? "" : `; last error: ${error}`;
+  const why = losses.lastError === "" ? "" : `; last error: ${shownError(losses.lastError)}`;
   return `${losses.subject}: ${total} lost since the last line (${counts})${why}`;
+}
+
+/** What a system says, fit for a log: bounded, without passwords, and one line. */
+export function shownError(message: string): string {
+  return JSON.stringify(maskCredentials(message).slice(0, ERROR_CHARS_MAX)).slice(1, -1);
 }

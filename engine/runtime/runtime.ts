@@ -14,7 +14,9 @@ import { statesOf } from "../systems/states.ts";
 import type { OpenedSystem } from "../systems/system.ts";
 import { COMMAND_LIMITS, nodeCommands, type RuntimeCommands, refusedCommands } from "./commands.ts";
 import type { RuntimeCounters } from "./counters.ts";
+import { type GaugeRow, memoryGauges, teeGauges } from "./gauges.ts";
 import { countingInstruments } from "./instruments.ts";
+import { MEMORY_BYTES_DEFAULT, type MemoryBudget, newMemoryBudget } from "./memory-budget.ts";
 import type { Pool, Treat } from "./pool.ts";
 import { mathRandom, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
 import { countersOf, unmatchedRedactions } from "./redactions.ts";
@@ -30,6 +32,8 @@ export type Direction = "request" | "response";
 
 export type RuntimeOptions = {
   log: Log;
+  /** what the process may hold for others, in bytes; MEMORY_BYTES_DEFAULT when left out */
+  memoryBytes?: number;
   /** true: processes may run commands; left out or false: a plan whose routes do is refused */
   allowSpawn?: boolean;
   /**
@@ -53,8 +57,12 @@ export type Runtime = {
   counters: RuntimeCounters;
   /** what the `mem:` systems hold */
   memory: Memory;
-  /** copies waiting for their targets */
+  /** what the process may hold for others: whoever holds bytes takes them from here */
+  budget: MemoryBudget;
+  /** copies waiting for their targets, and the memory taken for them */
   queued(): { events: number; bytes: number };
+  /** what goes up and down, for the admin port */
+  gauges(): GaugeRow[];
   /** Treats a body, here or in the pool. */
   treat: Treat;
   /** undefined: not valid UTF-8 */
@@ -103,7 +111,9 @@ export async function startRuntime(
   const mode = options.tees ?? "queued";
   const opened = await openSystems(typeof mode === "function" ? inMemory(systems) : systems, memory);
   const deliver = deliverTo((target) => opened.get(keyOf(target))?.port);
-  const queue = newQueue(plan, deliver, counters, log);
+  const budget = newMemoryBudget(options.memoryBytes ?? MEMORY_BYTES_DEFAULT, counters);
+  const queue = newQueue(plan, deliver, budget, counters, log);
+  const direct = directTees(deliver, Date.now, counters);
   const commands = commandsOf(allowSpawn);
   const ports: Ports = {
     regexps: re2Regexps(),
@@ -111,12 +121,7 @@ export async function startRuntime(
     clock: systemClock(),
     ids: uuidIds(),
     hmacs,
-    tees:
-      typeof mode === "function"
-        ? shownTees(mode)
-        : mode === "direct"
-          ? directTees(deliver, counters)
-          : queuedTees(queue, deliver, counters),
+    tees: typeof mode === "function" ? shownTees(mode) : mode === "direct" ? direct : queuedTees(queue, direct),
     counters,
     commands,
     delays: nodeDelays(nodeTimers()),
@@ -136,7 +141,9 @@ export async function startRuntime(
     ports,
     counters,
     memory,
+    budget,
     queued: queue.gauges,
+    gauges: () => [...teeGauges(queue.gauges().targets), ...memoryGauges(budget)],
     treat: pooled?.treat ?? treatContent,
     decodeUtf8,
     encodeUtf8,
@@ -210,8 +217,8 @@ function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {
   const nothing = { error: "", retryable: false, response: "" };
   return {
     waits: false,
-    offer: (target, _id, payload) => show(target, payload),
-    deliver: (target, _id, payload) => {
+    offer: (target, _sending, _id, payload) => show(target, payload),
+    deliver: (target, _sending, _id, payload) => {
       show(target, payload);
       return Promise.resolve(nothing);
     },
@@ -236,21 +243,21 @@ async function openSystems(systems: readonly SystemConfig[], memory: Memory): Pr
   throw new StartError(false, errors.join("\n"));
 }
 
-const QUEUE_BYTES = 64 * 1024 * 1024;
 const QUEUE_EVENTS = 100_000;
 
-function newQueue(plan: Plan, deliver: Deliver, counters: RuntimeCounters, log: Log): TeeQueue {
+function newQueue(plan: Plan, deliver: Deliver, memory: MemoryBudget, counters: RuntimeCounters, log: Log): TeeQueue {
   // A dead target fills its own share and no other's.
   const shares = Math.max(1, plan.targets.length);
   return newTeeQueue({
     deliver,
-    budgetBytes: QUEUE_BYTES,
+    memory,
     eventsMax: QUEUE_EVENTS,
-    targetBytes: Math.floor(QUEUE_BYTES / shares),
+    targetBytes: Math.floor(memory.bytesMax("tees") / shares),
     targetEvents: Math.floor(QUEUE_EVENTS / shares),
     concurrency: 8,
     retriesMax: 8,
     backoff: { firstMs: 50, maxMs: 5000 },
+    circuit: { failuresMax: 8, waitMs: 500, waitMaxMs: 10_000 },
     random: Math.random,
     nowMs: Date.now,
     timers: nodeTimers(),
