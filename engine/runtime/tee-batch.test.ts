@@ -2,14 +2,16 @@ import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Codec, TeeTarget } from "../core/ports.ts";
-import { addEvent, newBatch, outgoingOf, ownBytes } from "./tee-batch.ts";
+import { addCopy, type Copy, newBatch, outgoingOf, ownBytes } from "./tee-batch.ts";
 
 const TARGET: TeeTarget = { type: "ExternalObjectStore", name: "a", outputType: "object", connectionString: "mem:a" };
 
 function outgoing(codec: Codec, texts: readonly string[], idOf: (i: number) => string = String) {
   const sending = { keyPrefix: "p/{year}/{hour}/", batch: { events: 99, bytes: 1e6, ms: 1, codec } };
-  const batch = newBatch(TARGET, sending, Date.UTC(2026, 10, 24, 9));
-  for (const [i, text] of texts.entries()) addEvent(batch, idOf(i), ownBytes(text, Buffer.byteLength(text)), 0);
+  const copies = texts.map((text, i) => ({ id: idOf(i), event: ownBytes(text, Buffer.byteLength(text)), charge: 0 }));
+  const [first, ...rest] = copies as [Copy, ...Copy[]];
+  const batch = newBatch(TARGET, sending, Date.UTC(2026, 10, 24, 9), first);
+  for (const copy of rest) addCopy(batch, copy);
   return outgoingOf(batch);
 }
 

@@ -12,7 +12,7 @@
  *   shutdown
  */
 import type { TeeSending, Tees, TeeTarget } from "../core/ports.ts";
-import { addEvent, type Batch, isFull, newBatch, ownBytes, takesEvent } from "./tee-batch.ts";
+import { addCopy, type Batch, type Copy, isFull, newBatch, ownBytes, ownId, takesCopy } from "./tee-batch.ts";
 import { halfOpen } from "./tee-circuit.ts";
 import { hold, type Lane, lose, newLane, type Queue, release, schedule, type TeeQueueOptions } from "./tee-lane.ts";
 
@@ -55,7 +55,12 @@ function offer(queue: Queue, target: TeeTarget, sending: TeeSending, id: string,
   // What is filling cannot fill further: sent as it is, it makes room.
   if (reason === "full") sealAll(queue, lane);
   if (reason !== "") lose(queue, lane, reason, 1, "");
-  else keep(queue, lane, target, sending, id, ownBytes(payload, bytes));
+  else
+    keep(queue, lane, target, sending, {
+      id: ownId(id),
+      event: ownBytes(payload, bytes),
+      charge: bytes + EVENT_OVERHEAD_BYTES,
+    });
 }
 
 function laneOf(queue: Queue, target: TeeTarget): Lane {
@@ -84,23 +89,24 @@ function takeRoom(queue: Queue, lane: Lane, charge: number): "" | "shutdown" | "
   return "";
 }
 
-function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, id: string, event: Buffer): void {
-  const batch = batchFor(queue, lane, target, sending, event.byteLength);
-  addEvent(batch, id, event, event.byteLength + EVENT_OVERHEAD_BYTES);
-  if (batch.limits === null || isFull(batch, batch.limits)) seal(queue, lane, sending, batch);
+function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, copy: Copy): void {
+  const limits = sending.batch;
+  const nowMs = queue.options.nowMs();
+  let batch = limits === null ? undefined : lane.filling.get(sending);
+  if (batch !== undefined && limits !== null) {
+    if (takesCopy(batch, limits, copy, nowMs)) addCopy(batch, copy);
+    else {
+      seal(queue, lane, sending, batch);
+      batch = undefined;
+    }
+  }
+  batch ??= begin(queue, lane, sending, newBatch(target, sending, nowMs, copy));
+  if (limits === null || isFull(batch, limits)) seal(queue, lane, sending, batch);
 }
 
-function batchFor(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, bytes: number): Batch {
-  const { nowMs, timers } = queue.options;
-  const limits = sending.batch;
-  if (limits === null) return newBatch(target, sending, nowMs());
-  const filling = lane.filling.get(sending);
-  if (filling !== undefined) {
-    if (takesEvent(filling, limits, bytes, nowMs())) return filling;
-    seal(queue, lane, sending, filling);
-  }
-  const batch = newBatch(target, sending, nowMs());
-  batch.cancel = timers.after(limits.ms, () => seal(queue, lane, sending, batch));
+function begin(queue: Queue, lane: Lane, sending: TeeSending, batch: Batch): Batch {
+  if (sending.batch === null) return batch;
+  batch.cancel = queue.options.timers.after(sending.batch.ms, () => seal(queue, lane, sending, batch));
   lane.filling.set(sending, batch);
   return batch;
 }
