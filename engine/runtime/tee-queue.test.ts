@@ -286,6 +286,25 @@ describe("a target that is down", () => {
     expect(rig.calls.map((call) => call.id)).toEqual(["3"]);
   });
 
+  test("that went down again meanwhile has its whole wait: the first one's end is not its", async () => {
+    const rig = newRig({ circuit: { ...circuit, failuresMax: 1 }, concurrency: 3, retriesMax: 99 });
+    for (const id of ["1", "2", "3"]) rig.offer("a", id, "{}");
+    await rig.timers.settle();
+    rig.calls[0]?.answer(DOWN); // its wait would end at 1000
+    await rig.timers.advance(600);
+    rig.calls[0]?.answer(SENT);
+    await rig.timers.advance(100);
+    while (rig.calls.length > 0) {
+      rig.calls[0]?.answer(DOWN); // the next begins at 700
+      await rig.timers.settle();
+    }
+    const before = rig.attempts.length;
+    await rig.timers.advance(999);
+    expect(rig.attempts).toHaveLength(before);
+    await rig.timers.advance(1);
+    expect(rig.attempts).toHaveLength(before + 1);
+  });
+
   test("is tried once more at once when the process ends, and no timer is left behind", async () => {
     const rig = await down();
     await rig.timers.advance(500); // the retries' own waits are over
