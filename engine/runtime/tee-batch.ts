@@ -7,11 +7,9 @@ import { keyPrefixAt, type Outgoing } from "../systems/send.ts";
 
 export type Batch = {
   target: TeeTarget;
-  /** null: one copy by itself */
-  limits: BatchLimits | null;
-  keyPrefix: string;
-  /** hours since the epoch at its first event: no part of a key prefix is finer */
-  hour: number;
+  sending: TeeSending;
+  /** when its first event came */
+  begunAtMs: number;
   ids: string[];
   /** their JSON, as bytes; empty once `outgoing` is made of it */
   events: Buffer[];
@@ -36,9 +34,8 @@ export type Copy = { id: string; event: Buffer; charge: number };
 export function newBatch(target: TeeTarget, sending: TeeSending, nowMs: number, first: Copy): Batch {
   return {
     target,
-    limits: sending.batch,
-    keyPrefix: keyPrefixAt(sending.keyPrefix, nowMs),
-    hour: hourOf(nowMs),
+    sending,
+    begunAtMs: nowMs,
     ids: [first.id],
     events: [first.event],
     bytes: first.event.byteLength + SEPARATOR_BYTES,
@@ -52,7 +49,9 @@ export function newBatch(target: TeeTarget, sending: TeeSending, nowMs: number, 
 
 /** Whether a copy that comes now belongs into a batch that has begun. */
 export function takesCopy(batch: Batch, limits: BatchLimits, copy: Copy, nowMs: number): boolean {
-  return batch.bytes + copy.event.byteLength + SEPARATOR_BYTES <= limits.bytes && batch.hour === hourOf(nowMs);
+  return (
+    batch.bytes + copy.event.byteLength + SEPARATOR_BYTES <= limits.bytes && hourOf(batch.begunAtMs) === hourOf(nowMs)
+  );
 }
 
 export function isFull(batch: Batch, limits: BatchLimits): boolean {
@@ -68,6 +67,7 @@ export function addCopy(batch: Batch, copy: Copy): void {
   batch.charged += copy.charge;
 }
 
+/** No part of a key prefix is finer. */
 function hourOf(nowMs: number): number {
   return Math.floor(nowMs / 3_600_000);
 }
@@ -89,7 +89,8 @@ const ANYTHING = /^./s;
 
 /** Makes what is sent of a batch that gets no more events, and lets go of these. */
 export async function outgoingOf(batch: Batch): Promise<Outgoing> {
-  const { keyPrefix, limits } = batch;
+  const limits = batch.sending.batch;
+  const keyPrefix = keyPrefixAt(batch.sending.keyPrefix, batch.begunAtMs);
   if (limits === null) return { id: batch.ids[0] as string, keyPrefix, body: batch.events[0] as Buffer, codec: null };
   const lines = limits.codec === "json" ? jsonArray(batch.events) : ndjson(batch.events, batch.bytes);
   batch.events = [];

@@ -412,7 +412,7 @@ describe("a batch", () => {
   });
 
   test("goes as it is where there is no room for more, and when the process ends", async () => {
-    const rig = newRig({ targetEvents: 2 });
+    const rig = newRig({ eventsMax: 2 });
     const sending = batch();
     for (const id of ["1", "2", "3"]) rig.queue.offer(targetOf("a"), sending, id, "{}");
     await rig.timers.settle();
@@ -427,6 +427,18 @@ describe("a batch", () => {
     expect(rig.count("teeSent", "a")).toBe(3);
     expect(rig.count("teeDropped", "a|full")).toBe(1);
     expect(rig.timers.timerCount()).toBe(0);
+  });
+
+  test("goes with a quarter of its target's share, however large the file lets it grow", async () => {
+    const rig = newRig({ concurrency: 9, targetBytes: 4 * chargeOf(300) });
+    for (const id of ["1", "2"]) rig.queue.offer(targetOf("a"), batch({ bytes: 1e6 }), id, "x".repeat(300));
+    await rig.timers.settle();
+    expect(rig.calls).toHaveLength(2);
+    const few = newRig({ concurrency: 9, targetEvents: 8 });
+    const sending = batch({ events: 100 });
+    for (const id of ["1", "2", "3", "4"]) few.queue.offer(targetOf("a"), sending, id, "{}");
+    await few.timers.settle();
+    expect(bodies(few)).toEqual(["{}\n{}\n", "{}\n{}\n"]);
   });
 
   test("that is lost loses all its events", async () => {

@@ -11,7 +11,7 @@
  *   full, tooLarge,     shutdown   retries, tooLarge, shutdown      (dropped, by reason)
  *   shutdown
  */
-import type { TeeSending, Tees, TeeTarget } from "../core/ports.ts";
+import type { BatchLimits, TeeSending, Tees, TeeTarget } from "../core/ports.ts";
 import { addCopy, type Batch, type Copy, isFull, newBatch, ownBytes, ownId, takesCopy } from "./tee-batch.ts";
 import { halfOpen } from "./tee-circuit.ts";
 import { hold, type Lane, lose, newLane, type Queue, release, schedule, type TeeQueueOptions } from "./tee-lane.ts";
@@ -51,16 +51,12 @@ function offer(queue: Queue, target: TeeTarget, sending: TeeSending, id: string,
   const lane = laneOf(queue, target);
   queue.options.counters.add("teeOffered", lane.name, 1);
   const bytes = Buffer.byteLength(payload);
-  const reason = takeRoom(queue, lane, bytes + EVENT_OVERHEAD_BYTES);
+  const charge = bytes + EVENT_OVERHEAD_BYTES;
+  const reason = takeRoom(queue, lane, charge);
   // What is filling cannot fill further: sent as it is, it makes room.
   if (reason === "full") sealAll(queue, lane);
   if (reason !== "") lose(queue, lane, reason, 1, "");
-  else
-    keep(queue, lane, target, sending, {
-      id: ownId(id),
-      event: ownBytes(payload, bytes),
-      charge: bytes + EVENT_OVERHEAD_BYTES,
-    });
+  else keep(queue, lane, target, sending, { id: ownId(id), event: ownBytes(payload, bytes), charge });
 }
 
 function laneOf(queue: Queue, target: TeeTarget): Lane {
@@ -90,38 +86,48 @@ function takeRoom(queue: Queue, lane: Lane, charge: number): "" | "shutdown" | "
 }
 
 function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, copy: Copy): void {
-  const limits = sending.batch;
   const nowMs = queue.options.nowMs();
-  let batch = limits === null ? undefined : lane.filling.get(sending);
-  if (batch !== undefined && limits !== null) {
-    if (takesCopy(batch, limits, copy, nowMs)) addCopy(batch, copy);
-    else {
-      seal(queue, lane, sending, batch);
-      batch = undefined;
-    }
+  if (sending.batch === null) {
+    send(queue, lane, newBatch(target, sending, nowMs, copy));
+    return;
   }
-  batch ??= begin(queue, lane, sending, newBatch(target, sending, nowMs, copy));
-  if (limits === null || isFull(batch, limits)) seal(queue, lane, sending, batch);
+  let batch = lane.filling.get(sending);
+  if (batch !== undefined && !takesCopy(batch, sending.batch, copy, nowMs)) {
+    seal(queue, lane, batch);
+    batch = undefined;
+  }
+  if (batch === undefined) batch = begin(queue, lane, sending.batch, newBatch(target, sending, nowMs, copy));
+  else addCopy(batch, copy);
+  if (isFull(batch, sending.batch) || isLarge(queue, batch)) seal(queue, lane, batch);
 }
 
-function begin(queue: Queue, lane: Lane, sending: TeeSending, batch: Batch): Batch {
-  if (sending.batch === null) return batch;
-  batch.cancel = queue.options.timers.after(sending.batch.ms, () => seal(queue, lane, sending, batch));
-  lane.filling.set(sending, batch);
+function begin(queue: Queue, lane: Lane, limits: BatchLimits, batch: Batch): Batch {
+  batch.cancel = queue.options.timers.after(limits.ms, () => seal(queue, lane, batch));
+  lane.filling.set(batch.sending, batch);
   return batch;
 }
 
-/** A batch gets no more events: it is to be sent. */
-function seal(queue: Queue, lane: Lane, sending: TeeSending, batch: Batch): void {
+/** A batch takes a quarter of its target's share at most: others fill while it is under way. */
+function isLarge(queue: Queue, batch: Batch): boolean {
+  const { targetBytes, targetEvents } = queue.options;
+  return 4 * batch.charged >= targetBytes || 4 * batch.ids.length >= targetEvents;
+}
+
+/** A batch gets no more events. */
+function seal(queue: Queue, lane: Lane, batch: Batch): void {
   batch.cancel?.();
   batch.cancel = undefined;
-  lane.filling.delete(sending); // where there is one it is this
-  lane.waiting.push(batch);
-  schedule(queue, lane);
+  lane.filling.delete(batch.sending);
+  send(queue, lane, batch);
 }
 
 function sealAll(queue: Queue, lane: Lane): void {
-  for (const [sending, batch] of lane.filling) seal(queue, lane, sending, batch);
+  for (const batch of lane.filling.values()) seal(queue, lane, batch);
+}
+
+function send(queue: Queue, lane: Lane, batch: Batch): void {
+  lane.waiting.push(batch);
+  schedule(queue, lane);
 }
 
 function drain(queue: Queue, timeoutMs: number, resolve: () => void): void {

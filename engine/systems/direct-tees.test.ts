@@ -57,6 +57,20 @@ describe("a tee that is waited for", () => {
     expect(counted).toEqual(["teeOffered hook 1", "teeSent hook 1"]);
   });
 
+  test("sends by itself what would be in a batch elsewhere, under the prefix of its time", async () => {
+    const memory = newMemory();
+    const objects = memory.objectStore("o");
+    const tees = directTees(
+      deliverTo(() => ({ type: "ExternalObjectStore", objects })),
+      NOW,
+      { add: () => undefined },
+    );
+    const batch = { events: 9, bytes: 9, ms: 9, codec: "ndjson.gz" } as const;
+    await tees.deliver({ ...TARGET, type: "ExternalObjectStore" }, { keyPrefix: "a/{date}/", batch }, "1", "{}");
+    expect(objects.keys()).toEqual(["a/2026-11-24/1"]);
+    expect(await objects.get("a/2026-11-24/1")).toEqual(Uint8Array.from(Buffer.from("{}")));
+  });
+
   test("answers an error where delivering rejects, which is our own bug", async () => {
     const tees = directTees(() => Promise.reject(new Error("bug")), NOW, { add: () => undefined });
     expect(await tees.deliver(TARGET, SENDING, "1", "{}")).toEqual({
