@@ -29,11 +29,12 @@ describe("a key prefix", () => {
     ["orders/{}/", '"{}" is none of date, year, month, day, hour'],
     ["orders/{date", '"{" cannot stand in a key prefix'],
     ["orders/date}", '"}" cannot stand in a key prefix'],
-    ["orders//x/", 'a key prefix has no empty, "." or ".." part'],
-    ["../orders/", 'a key prefix has no empty, "." or ".." part'],
-    ["orders/../x/", 'a key prefix has no empty, "." or ".." part'],
-    ["orders/./x/", 'a key prefix has no empty, "." or ".." part'],
-    ["orders/..", 'a key prefix has no empty, "." or ".." part'],
+    ["orders//x/", 'no part of a key prefix is empty or begins with "."'],
+    ["../orders/", "a key prefix begins with literal text"],
+    ["orders/../x/", 'no part of a key prefix is empty or begins with "."'],
+    ["orders/./x/", 'no part of a key prefix is empty or begins with "."'],
+    ["orders/..", 'no part of a key prefix is empty or begins with "."'],
+    ["orders/.hidden/", 'no part of a key prefix is empty or begins with "."'],
     ["orders\\x", '"\\" cannot stand in a key prefix'],
     ["orders/\u0000", '"\u0000" cannot stand in a key prefix'],
     ["o".repeat(201), "a key prefix has at most 200 characters"],
@@ -69,6 +70,7 @@ describe("a batch", () => {
       ms: 5000,
       codec: "ndjson",
     });
+    expect(compile({ batch: NONE }, "ExternalPubSub").sending.batch?.bytes).toBe(262_144);
     const batch = { events: 2, bytes: 3, seconds: 0.5, codec: "ndjson.gz" } as const;
     expect(compile({ batch }).sending.batch).toEqual({ events: 2, bytes: 3, ms: 500, codec: "ndjson.gz" });
   });

@@ -34,7 +34,14 @@ const fields = {
     doc: "Merged into the copy: new keys are added, objects merge, arrays are joined, anything else that is there already is an error.",
   },
   transformerRef: { kind: "string", doc: "A transformer that makes the copy from the event." },
-  outputConnectorRef: { kind: "string", required: true, doc: "The external system to send to." },
+  outputConnectorRef: {
+    kind: "string",
+    required: true,
+    doc:
+      "The external system to send to. In a proxy copies wait in a bounded queue while the message goes on, unless a " +
+      "later process reads `internal:tee:output` (`binge lint` says where). What is lost is counted: `full`, `rate`, " +
+      "`tooLarge`, `retries` (the target would not have it) or `shutdown`.",
+  },
   include: {
     kind: "list",
     ours: true,
