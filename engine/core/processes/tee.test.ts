@@ -7,6 +7,7 @@ import { parseText } from "../event/parse.ts";
 import { Outcome } from "../outcome.ts";
 import { link, runPipelines } from "../pipeline.ts";
 import type { Step } from "../plan.ts";
+import type { Delivery } from "../ports.ts";
 import { testCompiler, testPorts } from "../testing.ts";
 import { compileAnnotator } from "./annotator.ts";
 import { compileTee } from "./tee.ts";
@@ -27,7 +28,7 @@ const none: TeeConfig = {
   spool: undefined,
 };
 
-function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }', shape: object = {}) {
+function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }', shape: object = {}, deadlineMs = 0) {
   const compiler = testCompiler();
   compiler.findTransformer = (name) => (name === "shape" ? 1 : -1);
   const plan = compiler.plan;
@@ -50,7 +51,7 @@ function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }', shape: objec
   const { pipelines } = link(plan, ports);
   const again = () => runPipelines(pipelines, newRunContext(newEvent(value, text, 0, text.length), ports), 0);
   const step = plan.steps[0] as Step;
-  return { ports, context, step, run: () => runPipelines(pipelines, context, 0), again };
+  return { ports, context, step, run: () => runPipelines(pipelines, context, deadlineMs), again };
 }
 
 describe("what a tee sends", () => {
@@ -165,6 +166,25 @@ test("a tee whose result is read is waited for where others are queued", async (
   expect(await run()).toBe(Outcome.next);
   expect(context.event.side["internal:tee:output"]).toMatchObject([{ response: { risk: 3 } }]);
   expect(ports.sent).toEqual([]);
+});
+
+test("a target that is waited for has as long as the deadline, and what it says later changes nothing", async () => {
+  const { ports, context, run, step } = setUp({}, undefined, {}, 50);
+  step.waits = "always";
+  let answer: (delivery: Delivery) => void = () => {};
+  ports.tees.deliver = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  expect(await run()).toBe(Outcome.fault);
+  expect(ports.slept).toEqual([50]);
+  expect([context.faultReason, context.faultDetail]).toEqual([
+    "timeout",
+    '"archive" has not answered within the deadline',
+  ]);
+  answer({ error: "", retryable: false, response: "{}" });
+  await new Promise(setImmediate);
+  expect(context.event.side["internal:tee:output"]).toBeUndefined();
 });
 
 test("how the copies are to be sent goes along, one object for all of them", () => {

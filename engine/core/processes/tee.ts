@@ -239,10 +239,25 @@ function send(linked: LinkedStep, made: Transformed, all: boolean, context: RunC
     record(context, target, id, "");
     return Outcome.next;
   }
-  context.pending = context.ports.tees
-    .deliver(target, settings.sending, id, text)
-    .then((delivery) => settle(context, target, id, delivery));
+  context.pending = inTime(context.ports.tees.deliver(target, settings.sending, id, text), target, id, context);
   return Outcome.wait;
+}
+
+// Whichever comes first, the answer or the section's deadline; the other changes nothing. A proxy gives up soon after the
+// deadline, and knows no onFault.
+function inTime(delivery: Promise<Delivery>, target: TeeTarget, id: string, context: RunContext): Promise<Outcome> {
+  let ended = false;
+  const once = (end: () => Outcome): Outcome => {
+    if (ended) return Outcome.fault; // nobody reads it
+    ended = true;
+    return end();
+  };
+  const answered = delivery.then((answer) => once(() => settle(context, target, id, answer)));
+  if (context.deadlineMs === 0) return answered;
+  const leftMs = Math.max(0, context.deadlineMs - context.ports.clock.nowMs());
+  const detail = `"${target.name}" has not answered within the deadline`;
+  const late = context.ports.delays.sleep(leftMs).then(() => once(() => fault(context, "timeout", detail)));
+  return Promise.race([answered, late]);
 }
 
 function settle(context: RunContext, target: TeeTarget, id: string, delivery: Delivery): Outcome {

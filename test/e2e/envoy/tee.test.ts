@@ -168,18 +168,27 @@ describe("traffic mirrored through a real Envoy while the targets are slowed, st
 
 test("a tee whose result a later process reads is waited for, and the message goes on with it", async () => {
   const scores = await startEndpoint('{"risk":"high"}');
-  const specs = [{ sourceField: "internal:tee:output.0.response.risk", targetField: "risk", transformation: {} }];
+  const specs = [
+    {
+      sourceField: "internal:tee:output.0.response.risk",
+      targetField: "risk",
+      transformation: { transformationType: "TransformCopy" },
+    },
+  ];
   const stack = await startTestStack({
     pipelines: [{ name: "score", processes: [{ name: "ask" }, { name: "note" }] }],
     processDefinitions: [tee("ask", "scores"), { transformer: { name: "note", forwardInputFields: true, specs } }],
     externalSystems: [web("scores", scores)],
-    http: { version: 1, routes: [{ name: "all", request: { pipelines: ["score"], limits: { deadlineMs: 10_000 } } }] },
+    http: { version: 1, routes: [{ name: "all", request: { pipelines: ["score"], limits: { deadlineMs: 1000 } } }] },
   });
   try {
     const answer = await stack.client.ask({ body: '{"id":"1"}' });
     expect(answer.status).toBe(200);
     expect(stack.upstream.reached.at(-1)?.body).toBe('{"id":"1","risk":"high"}');
     expect([...scores.taken]).toEqual(["1"]);
+    scores.delayMs = 5000;
+    const slow = await stack.client.ask({ body: '{"id":"3"}' });
+    expect([slow.status, slow.headers["content-type"]]).toEqual([504, "application/problem+json"]); // ours, not Envoy's
     await scores.stop();
     expect((await stack.client.ask({ body: '{"id":"2"}' })).status).toBe(500); // it changes the body: it guards
   } finally {
