@@ -68,16 +68,33 @@ async function open(type: SystemType, connectionString: string, batch: object | 
   return startRuntime(loaded.plan, loaded.systems, { log: () => {} });
 }
 
-function eventText(bytes: number): string {
-  const text = JSON.stringify({ id: 123456, customer: "Ann Example", text: "" });
-  return JSON.stringify({ id: 123456, customer: "Ann Example", text: "x".repeat(Math.max(0, bytes - text.length)) });
+const WORDS = ["order", "Ann", "Berlin", "4711", "true", "sku-", "EUR", "19.95", "customer", "shipped", "null", "note"];
+/** Different events, so that gzip has the work that it has with traffic. */
+const TEXTS = 997;
+
+function eventTexts(bytes: number): string[] {
+  let state = 1;
+  const word = () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return `${WORDS[state % WORDS.length]}${state % 1000} `;
+  };
+  return Array.from({ length: TEXTS }, (_, id) => {
+    let text = "";
+    while (text.length < bytes) text += word();
+    const shell = JSON.stringify({ id, text: "" }).length;
+    return JSON.stringify({ id, text: text.slice(0, Math.max(0, bytes - shell)) });
+  });
 }
 
-/** Runs the pipeline on an event, as a host does with each of a message. */
-function newOffer(runtime: Runtime, text: string): () => void {
-  const value = parseText(text, 0, text.length, 64).value as JsonObject;
+/** Runs the pipeline on the next event, as a host does with each of a message. */
+function newOffer(runtime: Runtime, bytes: number): () => void {
+  const texts = eventTexts(bytes);
+  const values = texts.map((text) => parseText(text, 0, text.length, 64).value as JsonObject);
+  let next = 0;
   return () => {
-    const context = newRunContext(newEvent(value, text, 0, text.length), runtime.ports);
+    const text = texts[next] as string;
+    const context = newRunContext(newEvent(values[next] as JsonObject, text, 0, text.length), runtime.ports);
+    next = (next + 1) % TEXTS;
     void runPipelines(runtime.pipelines, context, 0); // a queued tee never waits
   };
 }
@@ -92,7 +109,7 @@ type Round = { perSecond: number; cpuUs: number };
 async function round(system: System, batch: object | undefined): Promise<Round> {
   const target = await system.open();
   const runtime = await open(system.type, target.connectionString, batch);
-  const offer = newOffer(runtime, eventText(EVENT_BYTES));
+  const offer = newOffer(runtime, EVENT_BYTES);
   const start = process.hrtime.bigint();
   const cpu = process.cpuUsage();
   for (let offered = 0; offered < system.events; offered++) {
@@ -139,7 +156,7 @@ async function heldBytes(): Promise<number> {
 async function showFull(bytes: number, batch: object | undefined): Promise<number> {
   const target = await httpTarget(["1000000000"]); // answers in eleven days
   const runtime = await open("ExternalHttp", target.connectionString, batch);
-  const offer = newOffer(runtime, eventText(bytes));
+  const offer = newOffer(runtime, bytes);
   const before = await heldBytes();
   while (counted(runtime, "teeDropped") === 0) for (let i = 0; i < 100; i++) offer();
   const held = (await heldBytes()) - before;
