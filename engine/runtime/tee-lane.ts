@@ -207,6 +207,7 @@ function noteFailure(queue: Queue, lane: Lane, error: SystemError): void {
   const waitMs = failed(lane.circuit, nowMs(), circuit);
   if (waitMs === 0) return;
   if (lane.circuit.openings === 1) log(`${subject(lane.name)}: down, copies wait; ${shownError(error.message)}`);
+  lane.cancelWait?.(); // an end that comes cuts a wait short without ending it
   lane.cancelWait = timers.after(jittered(queue, waitMs), () => {
     halfOpen(lane.circuit);
     start(queue, lane);

@@ -320,6 +320,18 @@ describe("a target that is down", () => {
     expect(rig.timers.timerCount()).toBe(0);
   });
 
+  test("that stays down when the process ends costs what waits, and leaves no timer behind either", async () => {
+    const rig = await down();
+    await rig.timers.advance(500);
+    const drained = rig.queue.drain(200);
+    await rig.timers.settle();
+    rig.calls[0]?.answer(DOWN);
+    await rig.timers.advance(200);
+    await drained;
+    expect(rig.count("teeDropped", "a|shutdown")).toBe(4);
+    expect(rig.timers.timerCount()).toBe(0);
+  });
+
   test("does not keep one event for ever: its tries are counted all the same", async () => {
     const rig = newRig({ circuit, concurrency: 1, retriesMax: 5 });
     rig.offer("a", "1", "{}");

@@ -4,7 +4,7 @@ import type { ConfigOf } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
 import { CODECS, type SystemType, type TeeSending } from "../ports.ts";
 
-/** What stands in braces in a key prefix: parts of the time in UTC at which the copy was made, each of this many digits. */
+/** What may stand in braces in a key prefix: parts of the time at which the copy was made. */
 const DATE_PARTS = ["date", "year", "month", "day", "hour"];
 
 export const SENDING_FIELDS = {
