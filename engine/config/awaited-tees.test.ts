@@ -5,7 +5,12 @@ import { loadConfig } from "./load.ts";
 
 const systemForm = (_type: string, connectionString: string) => ({ outputType: "web", connectionString });
 
-function load(teeFields: object, definitions: { [key: string]: { name: string } }[], request: object = {}) {
+function load(
+  teeFields: object,
+  definitions: { [key: string]: { name: string } }[],
+  request: object = {},
+  route: object = {},
+) {
   const names = definitions.map((definition) => ({ name: Object.values(definition)[0]?.name }));
   const config = {
     pipelines: [
@@ -18,7 +23,7 @@ function load(teeFields: object, definitions: { [key: string]: { name: string } 
       ...definitions,
     ],
     externalSystems: [{ externalType: "ExternalHttp", name: "hook", connectionString: "http://x/" }],
-    http: { version: 1, routes: [{ name: "r", request: { pipelines: ["first", "second"], ...request } }] },
+    http: { version: 1, routes: [{ name: "r", request: { pipelines: ["first", "second"], ...request }, ...route }] },
   };
   const file = JSON.stringify(config, null, 2);
   return loadConfig(file, { file: "test.json", regexps: testRegexps, schemas: testSchemas, systemForm });
@@ -89,6 +94,27 @@ describe("a tee of a route is waited for", () => {
     if (plan === undefined || section === undefined) throw new Error("no section");
     expect(awaitedTees(plan, section)).toEqual(reader === undefined ? [] : [{ tee: "t", reader }]);
     expect(plan.steps[1]?.waits).toBe(reader === undefined ? "may" : "always");
+  });
+
+  test("in what runs when an exchange is over, too", () => {
+    const loaded = load(
+      {},
+      [{ continuation: { name: "go", condition: EXISTS } as never }],
+      { pipelines: ["first"] },
+      {
+        exchange: { pipelines: ["first", "second"] },
+      },
+    );
+    expect(loaded.diagnostics).toEqual([]);
+    expect(loaded.plan?.steps[1]?.waits).toBe("always");
+  });
+
+  test("but not for a reader that gets the event as it came", () => {
+    const { plan } = load({}, [{ continuation: { name: "go", condition: EXISTS } as never }]);
+    const section = plan?.routes?.[0]?.request;
+    if (plan === undefined || section === undefined) throw new Error("no section");
+    expect(awaitedTees(plan, section)).toHaveLength(1);
+    expect(awaitedTees(plan, { ...section, separate: true })).toEqual([]);
   });
 
   test("and one that gathers its copies cannot be", () => {
