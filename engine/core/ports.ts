@@ -147,8 +147,10 @@ export type Codec = (typeof CODECS)[number];
 /** A batch is sent when the first of these is reached. */
 export type BatchLimits = { events: number; bytes: number; ms: number; codec: Codec };
 
-/** How a tee's copies are sent. Plain data, and one object for all copies of a tee. */
+/** How a tee's copies are sent: plain data. */
 export type TeeSending = {
+  /** the tee's name: what it gathers goes together */
+  tee: string;
   /** goes before the id in the key of a store; may hold parts of the date (`orders/dt={date}/`) */
   keyPrefix: string;
   /** null: each copy by itself */

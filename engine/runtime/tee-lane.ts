@@ -1,5 +1,5 @@
 /** The way of a queue's batches to one target: tries, retries, and the circuit that decides when. tee-queue.ts fills it. */
-import type { Counters, SystemError, TeeSending } from "../core/ports.ts";
+import type { Counters, SystemError } from "../core/ports.ts";
 import { type Deliver, type DropReason, refusalReason } from "../systems/direct-tees.ts";
 import { failure, isSystemError } from "../systems/failure.ts";
 import type { Sent } from "../systems/send.ts";
@@ -55,8 +55,8 @@ export type Queue = {
 /** All there is for one target. */
 export type Lane = {
   name: string;
-  /** batches that get more events, by their tees */
-  filling: Map<TeeSending, Batch>;
+  /** batches that get more events, by the names of their tees */
+  filling: Map<string, Batch>;
   /** first in, first out from `head` on; nothing before it */
   waiting: (Batch | undefined)[];
   head: number;

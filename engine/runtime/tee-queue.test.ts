@@ -361,6 +361,7 @@ test("a target that limps gets no more retries than a share of what it takes: th
 
 describe("a batch", () => {
   const batch = (changes: Partial<BatchLimits> = {}, keyPrefix = ""): TeeSending => ({
+    tee: JSON.stringify(changes),
     keyPrefix,
     batch: { events: 3, bytes: 1000, ms: 500, codec: "ndjson", ...changes },
   });

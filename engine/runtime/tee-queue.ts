@@ -91,7 +91,7 @@ function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, 
     send(queue, lane, newBatch(target, sending, nowMs, copy));
     return;
   }
-  let batch = lane.filling.get(sending);
+  let batch = lane.filling.get(sending.tee);
   if (batch !== undefined && !takesCopy(batch, sending.batch, copy, nowMs)) {
     seal(queue, lane, batch);
     batch = undefined;
@@ -103,7 +103,7 @@ function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, 
 
 function begin(queue: Queue, lane: Lane, limits: BatchLimits, batch: Batch): Batch {
   batch.cancel = queue.options.timers.after(limits.ms, () => seal(queue, lane, batch));
-  lane.filling.set(batch.sending, batch);
+  lane.filling.set(batch.sending.tee, batch);
   return batch;
 }
 
@@ -117,7 +117,7 @@ function isLarge(queue: Queue, batch: Batch): boolean {
 function seal(queue: Queue, lane: Lane, batch: Batch): void {
   batch.cancel?.();
   batch.cancel = undefined;
-  lane.filling.delete(batch.sending);
+  lane.filling.delete(batch.sending.tee);
   send(queue, lane, batch);
 }
 

@@ -5,7 +5,7 @@ import { newMemory } from "./memory.ts";
 import type { Sent } from "./send.ts";
 
 const NOW = () => Date.UTC(2026, 10, 24, 9);
-const SENDING: TeeSending = { keyPrefix: "", batch: null };
+const SENDING: TeeSending = { tee: "t", keyPrefix: "", batch: null };
 const TARGET: TeeTarget = { type: "ExternalHttp", name: "hook", outputType: "web", connectionString: "http://x/" };
 
 function newTees(answer: Sent | SystemError): { tees: ReturnType<typeof directTees>; counted: string[] } {
@@ -66,7 +66,12 @@ describe("a tee that is waited for", () => {
       { add: () => undefined },
     );
     const batch = { events: 9, bytes: 9, ms: 9, codec: "ndjson.gz" } as const;
-    await tees.deliver({ ...TARGET, type: "ExternalObjectStore" }, { keyPrefix: "a/{date}/", batch }, "1", "{}");
+    await tees.deliver(
+      { ...TARGET, type: "ExternalObjectStore" },
+      { tee: "t", keyPrefix: "a/{date}/", batch },
+      "1",
+      "{}",
+    );
     expect(objects.keys()).toEqual(["a/2026-11-24/1"]);
     expect(await objects.get("a/2026-11-24/1")).toEqual(Uint8Array.from(Buffer.from("{}")));
   });

@@ -9,7 +9,9 @@ const OBJECTS: SystemType = "ExternalObjectStore";
 
 function compile(config: Partial<Config>, type: SystemType = OBJECTS) {
   const compiler = testCompiler();
-  const sending = compileSending({ keyPrefix: undefined, batch: undefined, ...config }, type, compiler, ["tee"]);
+  const sending = compileSending({ name: "t", keyPrefix: undefined, batch: undefined, ...config }, type, compiler, [
+    "tee",
+  ]);
   return { sending, diagnostics: compiler.report.diagnostics };
 }
 
@@ -17,7 +19,7 @@ describe("a key prefix", () => {
   test.each(["orders/", "orders/dt={date}/", "a-b_c.d=e/{year}/{month}/{day}/{hour}/x", "orders-", "o..rders/a..b/"])(
     "may be %s",
     (keyPrefix) => {
-      expect(compile({ keyPrefix })).toEqual({ sending: { keyPrefix, batch: null }, diagnostics: [] });
+      expect(compile({ keyPrefix })).toEqual({ sending: { tee: "t", keyPrefix, batch: null }, diagnostics: [] });
     },
   );
 

@@ -40,7 +40,7 @@ export const SENDING_FIELDS = {
   },
 } as const;
 
-type SendingConfig = ConfigOf<typeof SENDING_FIELDS>;
+type SendingConfig = ConfigOf<typeof SENDING_FIELDS> & { name: string };
 
 /** undefined: the tee's system is not known, which is complained of elsewhere. */
 export function compileSending(
@@ -49,7 +49,7 @@ export function compileSending(
   compiler: Compiler,
   at: DocumentPath,
 ): TeeSending {
-  const sending: TeeSending = { keyPrefix: config.keyPrefix ?? "", batch: null };
+  const sending: TeeSending = { tee: config.name, keyPrefix: config.keyPrefix ?? "", batch: null };
   if (config.keyPrefix !== undefined) checkKeyPrefix(config.keyPrefix, type, compiler, at.concat("keyPrefix"));
   const batch = config.batch;
   if (batch === undefined) return sending;

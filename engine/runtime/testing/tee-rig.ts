@@ -7,7 +7,7 @@ import type { Timers } from "../ports.ts";
 import type { TeeQueueOptions } from "../tee-lane.ts";
 import { EVENT_OVERHEAD_BYTES, newTeeQueue, type TeeQueue } from "../tee-queue.ts";
 
-export const ONE_BY_ONE: TeeSending = { keyPrefix: "", batch: null };
+export const ONE_BY_ONE: TeeSending = { tee: "t", keyPrefix: "", batch: null };
 
 /** What an event of so many bytes takes. */
 export function chargeOf(bytes: number): number {
