@@ -72,3 +72,15 @@ export function port(verb: string, args: Arguments, name: string, fallback: numb
   if (Number.isInteger(number) && number >= 0 && number <= 65_535 && text !== "") return number;
   throw new Ending(Exit.usage, `binge ${verb}: --${name} is a port from 0 to 65535, not "${text}"`);
 }
+
+const UNITS: { readonly [unit: string]: number } = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** A number of bytes, `256MiB`. */
+export function bytes(verb: string, args: Arguments, name: string, fallback: number, min: number): number {
+  const text = optionalString(args, name);
+  if (text === undefined) return fallback;
+  const [, digits, unit = ""] = /^(\d{1,15})(KiB|MiB|GiB)?$/.exec(text) ?? [];
+  const number = Number(digits) * (UNITS[unit] as number);
+  if (number >= min) return number;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a size from ${min / 1024 ** 2}MiB on, not "${text}"`);
+}

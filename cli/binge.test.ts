@@ -28,6 +28,11 @@ const SECRET = file(
   '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"r"}]}],"processDefinitions":[{"redactor":{"name":"r","rules":[{"paths":["a"],"hmac":{"key":"${env:AGGLO_TEST_ABSENT}"}}]}}]}',
 );
 
+const ASKING = file(
+  "asking.json",
+  '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"ask"},{"name":"go"}]}],"processDefinitions":[{"tee":{"name":"ask","outputConnectorRef":"scores"}},{"continuation":{"name":"go","condition":"internal[\\"tee:output\\"][0].response.ok"}}],"externalSystems":[{"externalType":"ExternalHttp","name":"scores","connectionString":"http://127.0.0.1:1/"}]}',
+);
+
 const start = (args: string[]) => startBinge(args, folder);
 
 describe("every ending has its code and one clear sentence", () => {
@@ -36,6 +41,13 @@ describe("every ending has its code and one clear sentence", () => {
     ["an unknown verb", ["lnt"], 2, /there is no verb "lnt"/],
     ["a name every object has", ["constructor"], 2, /there is no verb/],
     ["no file", ["lint"], 2, /name at least one file/],
+    [
+      "too little memory",
+      ["extproc", "--config", RIGHT, "--listen", "x", "--memory", "15MiB"],
+      2,
+      /a size from 16MiB on/,
+    ],
+    ["no size", ["extproc", "--config", RIGHT, "--listen", "x", "--memory", "much"], 2, /size .* not "much"/],
     ["an unknown option", ["envoy", "--cnfig", "x"], 2, /Unknown option '--cnfig'/],
     ["a missing option", ["envoy"], 2, /--config is missing/],
     ["a port that is none", ["envoy", "--config", RIGHT, "--port", "http"], 2, /--port is a port/],
@@ -101,6 +113,12 @@ describe("lint", () => {
     expect(stdout).toContain("none.json: cannot read");
     expect(stdout).toContain("right.json: ok");
     expect(code).toBe(1);
+  });
+
+  test("says which tees a proxy waits for, and for whom", async () => {
+    const { code, stdout } = await start(["lint", ASKING]).ended;
+    expect(stdout).toContain('waits for the target of tee "ask": "go" reads its result');
+    expect(code).toBe(0);
   });
 
   test("resolves no secret", async () => {

@@ -111,9 +111,9 @@ async function start(
   pool: Pool | undefined,
 ): Promise<Serving> {
   const onBug = (error: unknown): void => log("error", describeBug(error));
-  const { file, allowSpawn, drainMs } = settings;
+  const { file, allowSpawn, drainMs, memoryBytes } = settings;
   const pooled = pool === undefined ? {} : { pool };
-  const options = { file, load: source.load, drainMs, log, allowSpawn, version: version(), ...pooled };
+  const options = { file, load: source.load, drainMs, log, allowSpawn, memoryBytes, version: version(), ...pooled };
   const of =
     child === undefined ? { addresses: settings.addresses } : { addresses: child.addresses, stores: child.stores };
   const transport = newTransport(settings.transport, onBug, settings.tls === undefined ? undefined : source.tls);

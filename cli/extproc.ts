@@ -1,7 +1,8 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
+import { MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN } from "../engine/runtime/memory-budget.ts";
 import { childOf } from "../extproc/processes.ts";
 import { TRANSPORTS, type TransportName } from "../extproc/transports.ts";
-import { choice, count, optionalString, readArguments, requiredString, requiredStrings } from "./arguments.ts";
+import { bytes, choice, count, optionalString, readArguments, requiredString, requiredStrings } from "./arguments.ts";
 import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";
 import { PROCESSES_MAX } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";
@@ -23,6 +24,7 @@ export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--adm
   --transport NAME native (our own HTTP/2, the default) or grpc-js
   --threads N      threads for bodies that take long, so that they hold up no others; 0: none. Default: one less than
                    there are cores, 1 to 4
+  --memory SIZE    what it may hold for others, at least 16MiB (256MiB); copies that wait take a quarter at most
   ${BINDING_HELP}
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGHUP, POST /-/reload and a change of FILE, or of a file that it or --tls-… names, reload: what is wrong is said and
@@ -41,6 +43,7 @@ const OPTIONS = {
   "log-level": { type: "string" },
   transport: { type: "string" },
   threads: { type: "string" },
+  memory: { type: "string" },
   "allow-spawn": { type: "boolean" },
   ...BINDING_OPTIONS,
 } as const;
@@ -58,6 +61,7 @@ export type Settings = {
   transport: TransportName;
   /** of the pool; undefined: as many as suit the machine */
   threads: number | undefined;
+  memoryBytes: number;
   allowSpawn: boolean;
 };
 
@@ -78,6 +82,7 @@ function readSettings(args: readonly string[]): Settings {
     logLevel: choice("extproc", parsed, "log-level", LOG_LEVELS, "info"),
     transport: choice("extproc", parsed, "transport", TRANSPORTS, "native"),
     threads: threadsOf(optionalString(parsed, "threads")),
+    memoryBytes: bytes("extproc", parsed, "memory", MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN),
     allowSpawn: parsed.values["allow-spawn"] === true,
   };
   if (settings.tls !== undefined && settings.transport !== "native") {

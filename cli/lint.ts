@@ -1,4 +1,5 @@
 /** `binge lint FILE…`: every complaint about configurations, and what their routes do when something goes wrong. */
+import { awaitedTees } from "../engine/config/awaited-tees.ts";
 import type { Loaded } from "../engine/config/load.ts";
 import { findOriginalRefusals } from "../engine/config/original.ts";
 import { printDiagnostics } from "../engine/config/print.ts";
@@ -62,7 +63,11 @@ function describe(file: string, plan: Plan): string {
   let text = `${file}: ok, ${counts.join(", ")}\n`;
   for (const route of routes) {
     for (const section of [route.request, route.response]) {
-      if (section !== undefined) text += `  ${route.name} ${section.direction}: ${describePolicy(section)}\n`;
+      if (section === undefined) continue;
+      text += `  ${route.name} ${section.direction}: ${describePolicy(section)}\n`;
+      for (const { tee, reader } of awaitedTees(plan, section)) {
+        text += `    waits for the target of tee "${tee}": ${reader} reads its result\n`;
+      }
     }
     text += `  ${route.name} without agglo: ${needs(route).failOpen ? "passes" : "refused"}\n`;
   }

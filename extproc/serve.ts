@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Family } from "../engine/runtime/exposition.ts";
 import { type Candidate, generationFamilies, type Reload, startGenerations } from "../engine/runtime/generations.ts";
+import { memoryFamilies } from "../engine/runtime/memory-metrics.ts";
 import type { Pool } from "../engine/runtime/pool.ts";
 import { poolFamilies } from "../engine/runtime/pool-metrics.ts";
 import { newProcessMetrics } from "../engine/runtime/process-metrics.ts";
@@ -55,6 +56,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const process = newProcessMetrics(options.version);
   metrics.add(traffic.families);
   metrics.add(process.families);
+  metrics.add(() => memoryFamilies(standing.budget));
   if (options.pool !== undefined) metrics.add(() => poolFamilies(options.pool as Pool));
   metrics.add(() => [...queueFamilies(standing.systems.queued()), ...generationFamilies(generations.state())]);
   let ready = true;

@@ -8,6 +8,7 @@ import { getOwn, isArray, isObject, type JsonValue } from "../core/event/json.ts
 import { newPlan, newStep, type Plan, type Step, type StepOptions } from "../core/plan.ts";
 import { type Regexps, type Schemas, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
 import { findProcess } from "../core/processes/registry.ts";
+import { awaitTees } from "./awaited-tees.ts";
 import { type CheckContext, checkFields, isClean } from "./check.ts";
 import { type Document, readDocument } from "./document.ts";
 import { NAMED, ROOT } from "./grammar.ts";
@@ -83,6 +84,7 @@ export function loadConfig(text: string, options: LoadOptions): Loaded {
   readPipelines(root, plan, definitions, context);
   if (root.http !== undefined) plan.routes = readRoutes(root.http, compiler, context);
   if (options.bind !== undefined) bindRoutes(options.bind, compiler);
+  awaitTees(plan, definitions, report);
   complainOfUnused(plan, definitions, report);
   complainOfSharedState(plan, report);
   complainOfLocalState(plan, definitions, loaded.systems, report);

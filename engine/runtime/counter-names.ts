@@ -71,6 +71,11 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
     help: "Events that a tee did not copy because of its share or its rate.",
     labels: ["tee", "reason"],
   },
+  memoryRefused: {
+    name: "memory_refused",
+    help: "Times that the process's memory budget had no room, by what it was asked for.",
+    labels: ["use"],
+  },
   spawned: { name: "spawned", help: "Commands run, by how they ended.", labels: ["process", "outcome"] },
   processRuns: {
     name: "process_runs",

@@ -122,8 +122,11 @@ function lossLine(losses: Losses): string {
   let total = 0;
   for (const count of losses.byReason.values()) total += count;
   const counts = [...losses.byReason].map(([reason, count]) => `${reason} ${count}`).join(", ");
-  // JSON.stringify: what a system says may hold a line end, and a log line is one line.
-  const error = JSON.stringify(maskCredentials(losses.lastError).slice(0, ERROR_CHARS_MAX)).slice(1, -1);
-  const why = error === "" ? "" : `; last error: ${error}`;
+  const why = losses.lastError === "" ? "" : `; last error: ${shownError(losses.lastError)}`;
   return `${losses.subject}: ${total} lost since the last line (${counts})${why}`;
+}
+
+/** What a system says, fit for a log: bounded, without passwords, and one line. */
+export function shownError(message: string): string {
+  return JSON.stringify(maskCredentials(message).slice(0, ERROR_CHARS_MAX)).slice(1, -1);
 }

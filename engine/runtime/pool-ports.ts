@@ -2,7 +2,7 @@
  * What a section asks of the outside, when it runs on a thread of the pool. Time, chance, patterns and keyed hashes are
  * the thread's own; sockets, stores, programs and queues live on the main thread alone.
  *
- *   states, commands, checkpoints  a question over a message port, and its answer
+ *   states, commands, checkpoints  a question over a message port, and its answer; so are tees that are waited for
  *   counters, tees, instruments    recorded; they travel with the verdict, and what comes after it in a message of its own
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
@@ -11,9 +11,12 @@ import type {
   CommandFailure,
   CommandRequest,
   Commands,
+  Delivery,
   Instruments,
   Ports,
   SystemError,
+  TeeSending,
+  Tees,
   TeeTarget,
 } from "../core/ports.ts";
 import { failure } from "../systems/failure.ts";
@@ -25,10 +28,13 @@ import { answerCalls, remoteCalls } from "./thread-calls.ts";
 
 type Kind = "pipeline" | "process";
 
+/** A copy and where it goes. */
+type TeeCall = { target: TeeTarget; sending: TeeSending; id: string; payload: string };
+
 /** What a run did to the outside and did not wait for, in order. */
 export type Effects = {
   counts: { name: string; label: string; amount: number }[];
-  offers: { target: TeeTarget; id: string; payload: string }[];
+  offers: TeeCall[];
   latencies: { kind: Kind; name: string; ns: number }[];
   ends: { kind: Kind; name: string; succeeded: boolean }[];
 };
@@ -38,6 +44,7 @@ export type ThreadPorts = {
   states: MessagePort;
   commands: MessagePort;
   checkpoints: MessagePort;
+  deliveries: MessagePort;
   effects: MessagePort;
 };
 
@@ -48,7 +55,7 @@ export function closePorts(ports: ThreadPorts): void {
 /** Does on the main thread what a run recorded. */
 export function applyEffects(effects: Effects, ports: Ports): void {
   for (const { name, label, amount } of effects.counts) ports.counters.add(name, label, amount);
-  for (const { target, id, payload } of effects.offers) ports.tees.offer(target, id, payload);
+  for (const { target, sending, id, payload } of effects.offers) ports.tees.offer(target, sending, id, payload);
   for (const { kind, name, ns } of effects.latencies) ports.instruments.latency(kind, name, ns);
   for (const { kind, name, succeeded } of effects.ends) ports.instruments.ended(kind, name, succeeded);
 }
@@ -68,6 +75,9 @@ export function servePorts(thread: ThreadPorts, ports: Ports, onClose: () => voi
     serveStates(thread.states, ports.states),
     answerCalls<CommandRequest, CommandAnswer>(thread.commands, (request) => ports.commands.run(request)),
     answerCalls<CheckpointCall, CheckpointAnswer>(thread.checkpoints, (call) => answerCheckpoint(ports, call)),
+    answerCalls<TeeCall, Delivery>(thread.deliveries, ({ target, sending, id, payload }) =>
+      ports.tees.deliver(target, sending, id, payload),
+    ),
   ];
   let flushed: (() => void) | undefined;
   let isClosed = false;
@@ -115,8 +125,9 @@ export function recordingPorts(keys: Keys): Recording {
   const states = new MessageChannel();
   const commands = new MessageChannel();
   const checkpoints = new MessageChannel();
+  const deliveries = new MessageChannel();
   const effects = new MessageChannel();
-  const recorder = newRecorder((late) => effects.port1.postMessage(late));
+  const recorder = newRecorder(remoteDeliveries(deliveries.port1), (late) => effects.port1.postMessage(late));
   effects.port1.on("message", () => {
     recorder.flush();
     effects.port1.postMessage(FLUSH);
@@ -139,6 +150,7 @@ export function recordingPorts(keys: Keys): Recording {
       states: states.port2,
       commands: commands.port2,
       checkpoints: checkpoints.port2,
+      deliveries: deliveries.port2,
       effects: effects.port2,
     },
     take: recorder.take,
@@ -154,7 +166,7 @@ type Recorder = {
 };
 
 /** Collects what a run does until it is taken; what nobody took by the end of the turn is handed to `late`. */
-function newRecorder(late: (effects: Effects) => void): Recorder {
+function newRecorder(deliver: Tees["deliver"], late: (effects: Effects) => void): Recorder {
   let effects = newEffects();
   let counts = new Map<string, Effects["counts"][number]>();
   let isScheduled = false;
@@ -206,12 +218,11 @@ function newRecorder(late: (effects: Effects) => void): Recorder {
       counters: { add },
       tees: {
         waits: false,
-        offer(target, id, payload) {
+        offer(target, sending, id, payload) {
           touch();
-          effects.offers.push({ target, id, payload });
+          effects.offers.push({ target, sending, id, payload });
         },
-        // Nobody asks where tees do not wait.
-        deliver: async () => ({ error: "is not waited for on this thread", retryable: false, response: "" }),
+        deliver,
       },
       instruments,
     },
@@ -231,6 +242,13 @@ function remoteCommands(port: MessagePort): Commands {
   const stuck = { ...failure("overload", "was not started: too many are asked for already", true), stderr: "" };
   const ask = remoteCalls<CommandRequest, CommandAnswer>(port, gone, stuck);
   return { run: async (request) => ask(request) };
+}
+
+function remoteDeliveries(port: MessagePort): Tees["deliver"] {
+  const gone = { error: "was not sent: this process is ending", retryable: false, response: "" };
+  const stuck = { error: "was not sent: too many are waited for already", retryable: true, response: "" };
+  const ask = remoteCalls<TeeCall, Delivery>(port, gone, stuck);
+  return async (target, sending, id, payload) => ask({ target, sending, id, payload });
 }
 
 type CheckpointCall =

@@ -218,7 +218,8 @@ function waits(section: LinkedSection): boolean {
 // A tee says that it may wait. In a proxy it does not, but a copy that a command makes comes later than the verdict; so
 // does how a command ended that nobody waits for.
 function mayWait(step: Step, plan: Plan): boolean {
-  if (step.mirrors) return step.uses.some((index) => (plan.steps[index] as Step).waits !== "never");
+  if (step.mirrors && step.waits !== "always")
+    return step.uses.some((index) => (plan.steps[index] as Step).waits !== "never");
   return step.waits !== "never" || step.spawns;
 }
 

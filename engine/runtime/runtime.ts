@@ -11,6 +11,7 @@ import type { Memory } from "../systems/memory.ts";
 import { statesOf } from "../systems/states.ts";
 import type { RuntimeCounters } from "./counters.ts";
 import { measuringInstruments } from "./instruments.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Treat } from "./pool.ts";
 import { mathRandom, type NodeHmacs, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
@@ -18,7 +19,7 @@ import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
 import { type Direction, newStanding, type RuntimeOptions, type Standing } from "./standing.ts";
-import type { SystemLease } from "./system-pool.ts";
+import type { Queued, SystemLease } from "./system-pool.ts";
 import { queuedTees } from "./tee-queue.ts";
 import { decodeUtf8, encodeUtf8, treatContent } from "./treat-content.ts";
 
@@ -33,8 +34,10 @@ export type Runtime = {
   metrics: Metrics;
   /** what the `mem:` systems hold */
   memory: Memory;
+  /** what the process may hold for others: whoever holds bytes takes them from here */
+  budget: MemoryBudget;
   /** copies waiting for their targets, of all configurations */
-  queued(): { events: number; bytes: number };
+  queued(): { events: number; bytes: number; targets: Queued[] };
   /** Treats a body, here or in the pool. */
   treat: Treat;
   /** undefined: not valid UTF-8 */
@@ -102,6 +105,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     counters,
     metrics,
     memory: standing.memory,
+    budget: standing.budget,
     queued: () => queuedIn(standing),
     treat: pooled?.treat ?? treatContent,
     decodeUtf8,
@@ -135,9 +139,9 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
   };
 }
 
-function queuedIn({ systems }: Standing): { events: number; bytes: number } {
-  const sum = { events: 0, bytes: 0 };
-  for (const { events, bytes } of systems.queued()) {
+function queuedIn({ systems }: Standing): ReturnType<Runtime["queued"]> {
+  const sum = { events: 0, bytes: 0, targets: systems.queued() };
+  for (const { events, bytes } of sum.targets) {
     sum.events += events;
     sum.bytes += bytes;
   }
@@ -175,13 +179,14 @@ function teesOf({ options, metrics }: Standing, lease: SystemLease): Tees {
   const { counters } = metrics;
   if (typeof options.tees === "function") return shownTees(options.tees);
   const deliver = deliverTo((target) => lease.find(target.type, target.name)?.port);
-  if (options.tees === "direct") return directTees(deliver, counters);
-  const offer: Tees["offer"] = (target, id, payload) => {
+  const direct = directTees(deliver, Date.now, counters);
+  if (options.tees === "direct") return direct;
+  const offer: Tees["offer"] = (target, sending, id, payload) => {
     const system = lease.find(target.type, target.name);
     if (system === undefined) throw new Error(`a tee's system "${target.name}" is not open`); // our own bug: all are
-    system.queue.offer(target, id, payload);
+    system.queue.offer(target, sending, id, payload);
   };
-  return queuedTees({ offer }, deliver, counters);
+  return queuedTees({ offer }, direct);
 }
 
 // The reason stands last: it holds no bar, as nothing behind the route does.
@@ -207,8 +212,8 @@ function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {
   const nothing = { error: "", retryable: false, response: "" };
   return {
     waits: false,
-    offer: (target, _id, payload) => show(target, payload),
-    deliver: (target, _id, payload) => {
+    offer: (target, _sending, _id, payload) => show(target, payload),
+    deliver: (target, _sending, _id, payload) => {
       show(target, payload);
       return Promise.resolve(nothing);
     },

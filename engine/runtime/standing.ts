@@ -3,6 +3,7 @@ import type { Commands, TeeTarget } from "../core/ports.ts";
 import type { Verdict } from "../core/routes/section.ts";
 import { type Memory, newMemory, type Stores } from "../systems/memory.ts";
 import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
+import { MEMORY_BYTES_DEFAULT, type MemoryBudget, newMemoryBudget } from "./memory-budget.ts";
 import { type Metrics, newMetrics } from "./metrics.ts";
 import type { Pool } from "./pool.ts";
 import { nodeTimers } from "./ports.ts";
@@ -15,6 +16,8 @@ export type Direction = "request" | "response";
 
 export type RuntimeOptions = {
   log: Log;
+  /** what the process may hold for others, in bytes; MEMORY_BYTES_DEFAULT when left out */
+  memoryBytes?: number;
   /** true: processes may run commands; left out or false: a plan whose routes do is refused */
   allowSpawn?: boolean;
   /**
@@ -40,6 +43,8 @@ export type Standing = {
   secrets: Secrets;
   /** what the `mem:` systems hold, where no other process has it */
   memory: Memory;
+  /** what the process may hold for others */
+  budget: MemoryBudget;
   systems: SystemPool;
   commands: Commands & { close(timeoutMs: number): Promise<void> };
 };
@@ -49,6 +54,7 @@ export function newStanding(options: RuntimeOptions): Standing {
   const log: Log = (level, message) => options.log(level, secrets.mask(message));
   const metrics = newMetrics();
   const memory = newMemory();
+  const budget = newMemoryBudget(options.memoryBytes ?? MEMORY_BYTES_DEFAULT, metrics.counters);
   const commands =
     options.allowSpawn === true
       ? nodeCommands({ timers: nodeTimers(), nowMs: Date.now, limits: COMMAND_LIMITS })
@@ -60,7 +66,9 @@ export function newStanding(options: RuntimeOptions): Standing {
     metrics,
     secrets,
     memory,
+    budget,
     systems: newSystemPool({
+      budget,
       stores: options.stores ?? memory,
       counters: metrics.counters,
       log: (line) => log("warn", line),

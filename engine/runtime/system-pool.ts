@@ -9,15 +9,17 @@ import type { Deliver } from "../systems/direct-tees.ts";
 import { isSystemError } from "../systems/failure.ts";
 import type { Stores } from "../systems/memory.ts";
 import { findSystem } from "../systems/registry.ts";
-import { sendEvent } from "../systems/send.ts";
+import { send } from "../systems/send.ts";
 import type { OpenedSystem, SystemPort } from "../systems/system.ts";
 import type { Family } from "./exposition.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import { family } from "./metrics.ts";
 import { nodeTimers } from "./ports.ts";
 import { newTeeQueue, type TeeQueue } from "./tee-queue.ts";
 
 export type SystemPoolOptions = {
   stores: Stores;
+  budget: MemoryBudget;
   counters: Counters;
   log(line: string): void;
 };
@@ -37,13 +39,20 @@ export type SystemPool = {
   queued(): Queued[];
 };
 
-export type Queued = { name: string; events: number; bytes: number };
+/** `down`: the circuit to its target is open. */
+export type Queued = { name: string; events: number; bytes: number; down: boolean };
 
 export function queueFamilies(queued: readonly Queued[]): Family[] {
   const values = (of: "events" | "bytes") => queued.map((queue) => [[["target", queue.name]], queue[of]] as const);
   return [
     family("gauge", "agglo_tee_queued_events", "Copies that wait for their target.", values("events")),
-    family("gauge", "agglo_tee_queued_bytes", "Bytes of copies that wait for their target.", values("bytes")),
+    family("gauge", "agglo_tee_queued_bytes", "Memory taken for copies that wait for their target.", values("bytes")),
+    family(
+      "gauge",
+      "agglo_tee_target_down",
+      "1 while a target fails and its copies wait for the next try.",
+      queued.map((queue) => [[["target", queue.name]], queue.down ? 1 : 0] as const),
+    ),
   ];
 }
 
@@ -70,9 +79,10 @@ export function newSystemPool(options: SystemPoolOptions): SystemPool {
 function queuedOf(systems: readonly Pooled[]): Queued[] {
   const byName = new Map<string, Queued>();
   for (const { name, queue } of systems) {
-    const sum = byName.get(name) ?? { name, events: 0, bytes: 0 };
-    const { events, bytes } = queue.gauges();
-    byName.set(name, { name, events: sum.events + events, bytes: sum.bytes + bytes });
+    const sum = byName.get(name) ?? { name, events: 0, bytes: 0, down: false };
+    const { events, bytes, targets } = queue.gauges();
+    const down = sum.down || targets.some((target) => target.down);
+    byName.set(name, { name, events: sum.events + events, bytes: sum.bytes + bytes, down });
   }
   return [...byName.values()];
 }
@@ -114,7 +124,7 @@ async function hold(pool: Pool, system: SystemConfig): Promise<Pooled | string> 
   if ("error" in connection) return connection.error; // the loader has refused such a file already
   const opened = await connection.open({ name: system.name, memory: pool.options.stores });
   if (isSystemError(opened)) return opened.message;
-  const queue = newQueue(pool, (_target, id, payload) => sendEvent(opened.port, id, payload));
+  const queue = newQueue(pool, (_target, outgoing) => send(opened.port, outgoing));
   const pooled = { key, name: system.name, holders: 1, opened, queue };
   pool.held.set(key, pooled);
   return pooled;
@@ -143,30 +153,28 @@ async function release(pool: Pool, systems: Iterable<Pooled>, timeoutMs: number)
 }
 
 /** What the queues of all systems together may hold. */
-const QUEUE_BYTES = 64 * 1024 * 1024;
 const QUEUE_EVENTS = 100_000;
 
 function newQueue(pool: Pool, deliver: Deliver): TeeQueue {
+  const { budget } = pool.options;
   // Each system has its share, whatever the number of them after a reload: a dead target fills its own and no other's.
-  const bytes = () => Math.floor(QUEUE_BYTES / (pool.held.size + pool.leaving.size));
-  const events = () => Math.floor(QUEUE_EVENTS / (pool.held.size + pool.leaving.size));
+  const share = (of: number) => Math.floor(of / Math.max(1, pool.held.size + pool.leaving.size));
   return newTeeQueue({
     deliver,
-    get budgetBytes() {
-      return bytes();
-    },
+    memory: budget,
     get eventsMax() {
-      return events();
+      return share(QUEUE_EVENTS);
     },
     get targetBytes() {
-      return bytes();
+      return share(budget.bytesMax("tees"));
     },
     get targetEvents() {
-      return events();
+      return share(QUEUE_EVENTS);
     },
     concurrency: 8,
     retriesMax: 8,
     backoff: { firstMs: 50, maxMs: 5000 },
+    circuit: { failuresMax: 8, waitMs: 500, waitMaxMs: 10_000 },
     random: Math.random,
     nowMs: Date.now,
     timers: nodeTimers(),

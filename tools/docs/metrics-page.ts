@@ -35,7 +35,7 @@ export function allFamilies(): Family[] {
   }
   const own = newProcessMetrics("");
   metrics.add(newTraffic().families);
-  metrics.add(() => queueFamilies([{ name: "", events: 0, bytes: 0 }]));
+  metrics.add(() => queueFamilies([{ name: "", events: 0, bytes: 0, down: false }]));
   metrics.add(() => generationFamilies({ number: 1, sinceMs: 0, text: "", oldStreams: 0 }));
   metrics.add(() => serverFamilies(true, 0));
   metrics.add(own.families);

@@ -65,8 +65,13 @@ export type Stack = Rig & {
   onCopy: (system: string, payload: string) => void;
 };
 
+export type StackOptions = RigOptions & {
+  /** what the server may hold for others; its default when left out */
+  memoryBytes?: number;
+};
+
 /** A rig around the configuration in `file`; rejects with a message for people. */
-export async function startStack(file: string, options: RigOptions): Promise<Stack> {
+export async function startStack(file: string, options: StackOptions): Promise<Stack> {
   const loaded = loadFile(file, { bind: "observe" });
   if ("error" in loaded) throw new Error(loaded.error);
   if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
@@ -75,11 +80,12 @@ export async function startStack(file: string, options: RigOptions): Promise<Sta
     pool,
     log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
     onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
+    ...(options.memoryBytes !== undefined && { memoryBytes: options.memoryBytes }),
   });
   const { tees } = runtime.ports;
-  const offer: typeof tees.offer = (target, id, payload) => {
+  const offer: typeof tees.offer = (target, sending, id, payload) => {
     stack.onCopy(target.name, payload);
-    tees.offer(target, id, payload);
+    tees.offer(target, sending, id, payload);
   };
   runtime.ports.tees = { ...tees, offer };
   if (process.env.AGGLO_POOL === "all") await pool.warm();
