@@ -1,5 +1,5 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
-import { childOf } from "../extproc/processes.ts";
+import { childOf } from "../extproc/child.ts";
 import { TRANSPORTS, type TransportName } from "../extproc/transports.ts";
 import { choice, count, optionalString, readArguments, requiredString, requiredStrings } from "./arguments.ts";
 import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";
