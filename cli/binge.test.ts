@@ -58,6 +58,12 @@ describe("every ending has its code and one clear sentence", () => {
       78,
       /there is no such file/,
     ],
+    [
+      "threads that are no number",
+      ["extproc", "--config", RIGHT, "--listen", "127.0.0.1:0", "--threads", "all"],
+      2,
+      /--threads is a number from 0 to 64, not "all"/,
+    ],
     ["a wrong configuration", ["extproc", "--config", WRONG, "--listen", "127.0.0.1:0"], 78, /:2:\d+ +E_REFERENCE/],
     ["a secret that is not there", ["extproc", "--config", SECRET, "--listen", "127.0.0.1:0"], 78, /AGGLO_TEST_ABSENT/],
     [

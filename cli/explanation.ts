@@ -7,7 +7,7 @@ import type { MatchPlan } from "../engine/core/routes/route.ts";
 import type { LinkedRoute, Verdict } from "../engine/core/routes/section.ts";
 import type { StepRun } from "../engine/runtime/trace.ts";
 import { headerValue } from "../extproc/exchange/headers.ts";
-import { IMMEDIATE_RESPONSE, Kind, type PhaseKind, type ProcessingResponse } from "../extproc/messages/messages.ts";
+import { type Answer, IMMEDIATE_RESPONSE, Kind, type PhaseKind } from "../extproc/messages/messages.ts";
 import { bodyText, type HttpMessage } from "./http-message.ts";
 import { type Rehearsal, requestLine } from "./rehearse.ts";
 
@@ -113,7 +113,7 @@ function sent(headers: boolean, body: BodyNeed): string {
   return headers ? `headers, ${BODIES[body]}` : BODIES[body];
 }
 
-function partLines(part: Part | undefined, answers: readonly ProcessingResponse[]): string[] {
+function partLines(part: Part | undefined, answers: readonly Answer[]): string[] {
   return [
     ...stepLines(part?.steps ?? []),
     part === undefined ? "no verdict: nothing asks for this message" : verdictLine(part.verdict),
@@ -177,7 +177,7 @@ const PHASES: { readonly [kind in PhaseKind]: string } = {
   [Kind.responseTrailers]: "response's trailers",
 };
 
-function answerText(answer: ProcessingResponse): string {
+function answerText(answer: Answer): string {
   if (answer.kind === IMMEDIATE_RESPONSE) return `: reply ${answer.status} itself, details ${answer.details}`;
   const parts: string[] = [];
   if (answer.body !== undefined) parts.push(`another body, ${answer.body.length} bytes`);

@@ -2,6 +2,7 @@
 import { exposition } from "../engine/runtime/exposition.ts";
 import { newFileWatch } from "../engine/runtime/file-watch.ts";
 import type { Candidate } from "../engine/runtime/generations.ts";
+import { openPool, type Pool } from "../engine/runtime/pool.ts";
 import { StartError } from "../engine/runtime/runtime.ts";
 import type { Log } from "../engine/runtime/standing.ts";
 import { type Admin, startAdmin } from "../extproc/admin.ts";
@@ -22,7 +23,8 @@ export async function runServer(settings: Settings, child: Child | undefined): P
   const log = newLog(settings.logFormat, settings.logLevel, child === undefined ? {} : { process: child.index });
   let reload = async (): Promise<unknown> => undefined; // a file that changes while we start is read in time
   const source = newSource(settings, log, () => void reload());
-  const serving = await start(settings, source, log, child);
+  const pool = poolOf(settings, log);
+  const serving = await start(settings, source, log, child, pool);
   reload = serving.reload;
   const admin = child === undefined ? await openAdmin(settings, serving) : undefined;
   const ended = Promise.race([terminated(), crashed(log), ...(child === undefined ? [] : [child.orphaned])]);
@@ -35,6 +37,7 @@ export async function runServer(settings: Settings, child: Child | undefined): P
   log("info", "draining");
   source.close();
   await serving.drain();
+  await pool?.close();
   await admin?.close();
   if (process.connected) process.disconnect(); // a child's way to its primary keeps it alive
   return end === "crashed" ? Exit.bug : Exit.ok;
@@ -92,10 +95,25 @@ function secretFiles(references: readonly string[]): string[] {
   return references.flatMap((reference) => /^\$\{file:([^}]+)\}$/.exec(reference)?.slice(1) ?? []);
 }
 
-async function start(settings: Settings, source: Source, log: Log, child: Child | undefined): Promise<Serving> {
+function poolOf({ threads }: Settings, log: Log): Pool | undefined {
+  if (threads === 0) return undefined;
+  return openPool({
+    limits: threads === undefined ? {} : { threadsMax: threads },
+    onCrash: (error) => log("error", `a thread of the pool ended: ${error.stack ?? error.message}`),
+  });
+}
+
+async function start(
+  settings: Settings,
+  source: Source,
+  log: Log,
+  child: Child | undefined,
+  pool: Pool | undefined,
+): Promise<Serving> {
   const onBug = (error: unknown): void => log("error", describeBug(error));
   const { file, allowSpawn, drainMs } = settings;
-  const options = { file, load: source.load, drainMs, log, allowSpawn, version: version() };
+  const pooled = pool === undefined ? {} : { pool };
+  const options = { file, load: source.load, drainMs, log, allowSpawn, version: version(), ...pooled };
   const of =
     child === undefined ? { addresses: settings.addresses } : { addresses: child.addresses, stores: child.stores };
   const transport = newTransport(settings.transport, onBug, settings.tls === undefined ? undefined : source.tls);

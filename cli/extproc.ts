@@ -21,6 +21,8 @@ export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--adm
                    mirrored events are sent; what is left is cut and counted
   --log-format json|text, --log-level info|warn|error
   --transport NAME native (our own HTTP/2, the default) or grpc-js
+  --threads N      threads for bodies that take long, so that they hold up no others; 0: none. Default: one less than
+                   there are cores, 1 to 4
   ${BINDING_HELP}
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGHUP, POST /-/reload and a change of FILE, or of a file that it or --tls-… names, reload: what is wrong is said and
@@ -38,6 +40,7 @@ const OPTIONS = {
   "log-format": { type: "string" },
   "log-level": { type: "string" },
   transport: { type: "string" },
+  threads: { type: "string" },
   "allow-spawn": { type: "boolean" },
   ...BINDING_OPTIONS,
 } as const;
@@ -53,6 +56,8 @@ export type Settings = {
   logFormat: LogFormat;
   logLevel: LogLevel;
   transport: TransportName;
+  /** of the pool; undefined: as many as suit the machine */
+  threads: number | undefined;
   allowSpawn: boolean;
 };
 
@@ -72,12 +77,21 @@ function readSettings(args: readonly string[]): Settings {
     logFormat: choice("extproc", parsed, "log-format", LOG_FORMATS, "json"),
     logLevel: choice("extproc", parsed, "log-level", LOG_LEVELS, "info"),
     transport: choice("extproc", parsed, "transport", TRANSPORTS, "native"),
+    threads: threadsOf(optionalString(parsed, "threads")),
     allowSpawn: parsed.values["allow-spawn"] === true,
   };
   if (settings.tls !== undefined && settings.transport !== "native") {
     throw new Ending(Exit.usage, "binge extproc: TLS is there with --transport native only");
   }
   return settings;
+}
+
+const THREADS_MAX = 64;
+
+function threadsOf(text: string | undefined): number | undefined {
+  if (text === undefined || (/^\d+$/.test(text) && Number(text) <= THREADS_MAX))
+    return text === undefined ? text : Number(text);
+  throw new Ending(Exit.usage, `binge extproc: --threads is a number from 0 to ${THREADS_MAX}, not "${text}"`);
 }
 
 export async function extproc(args: readonly string[]): Promise<number> {

@@ -9,13 +9,13 @@ import type { LinkedRoute } from "../engine/core/routes/section.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { headerValue } from "../extproc/exchange/headers.ts";
 import {
+  type Answer,
   BodyMode,
   type ContinueAnswer,
   HeaderMode,
   IMMEDIATE_RESPONSE,
   type ImmediateAnswer,
   Kind,
-  type ProcessingResponse,
 } from "../extproc/messages/messages.ts";
 import { envoyPath } from "./envoy-path.ts";
 import type { HttpMessage } from "./http-message.ts";
@@ -31,7 +31,7 @@ export type Rehearsal = {
   /** the reply ends there: it was refused when its headers had gone */
   isCut: boolean;
   /** what the server answered to the messages of each direction, in order */
-  answers: { [direction in Direction]: ProcessingResponse[] };
+  answers: { [direction in Direction]: Answer[] };
 };
 
 /** What matching reads of a request. */

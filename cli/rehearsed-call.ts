@@ -4,7 +4,9 @@ import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { fixedRuntime } from "../engine/runtime/generations.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import {
+  type Answer,
   BodyMode,
+  MORE_TIME,
   type PhaseKind,
   type ProcessingRequest,
   type ProcessingResponse,
@@ -15,10 +17,10 @@ export type RehearsedCall = {
   /** what still is to be sent, by now; answers may lower it */
   sends: { [direction in "request" | "response"]: { headers: boolean; body: BodyMode } };
   /** every answer that was taken, in order */
-  answers: ProcessingResponse[];
+  answers: Answer[];
   tell(kind: PhaseKind, content: Partial<ProcessingRequest>): void;
   /** Takes the next answer. Rejects where the server has ended or failed the call instead. */
-  answer(): Promise<ProcessingResponse>;
+  answer(): Promise<Answer>;
   close(): void;
 };
 
@@ -31,7 +33,7 @@ const MODES: { readonly [need in Needs["requestBody"]]: BodyMode } = {
 
 /** A call as Envoy opens it for a route of the generated configuration. */
 export function openCall(runtime: Runtime, route: RoutePlan, need: Needs): RehearsedCall {
-  const untaken: ProcessingResponse[] = [];
+  const untaken: Answer[] = [];
   let broken: Error | undefined;
   let wake = (): void => {};
   const breakOff = (why: string): void => {
@@ -40,6 +42,7 @@ export function openCall(runtime: Runtime, route: RoutePlan, need: Needs): Rehea
   };
   const call = {
     send(answer: ProcessingResponse): void {
+      if (answer.kind === MORE_TIME) return; // nobody here loses patience
       untaken.push(keep(answer));
       wake();
     },
@@ -59,7 +62,7 @@ export function openCall(runtime: Runtime, route: RoutePlan, need: Needs): Rehea
     responseBodyMode: sends.response.body,
     sendBodyWithoutWaitingForHeaderResponse: false,
   };
-  const answers: ProcessingResponse[] = [];
+  const answers: Answer[] = [];
   let isFirst = !need.observes; // in observability mode nothing is said of the modes (facts 9.1)
   return {
     sends,
@@ -82,7 +85,7 @@ export function openCall(runtime: Runtime, route: RoutePlan, need: Needs): Rehea
           wake = resolve;
         });
       }
-      const answer = untaken.shift() as ProcessingResponse;
+      const answer = untaken.shift() as Answer;
       answers.push(answer);
       return answer;
     },
@@ -99,6 +102,6 @@ const EMPTY = {
 };
 
 // The server may use an answer's body again (transport.ts).
-function keep(answer: ProcessingResponse): ProcessingResponse {
+function keep(answer: Answer): Answer {
   return answer.body === undefined ? answer : { ...answer, body: answer.body.slice() };
 }

@@ -2,6 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Family } from "../engine/runtime/exposition.ts";
 import { type Candidate, generationFamilies, type Reload, startGenerations } from "../engine/runtime/generations.ts";
+import type { Pool } from "../engine/runtime/pool.ts";
+import { poolFamilies } from "../engine/runtime/pool-metrics.ts";
 import { newProcessMetrics } from "../engine/runtime/process-metrics.ts";
 import { newStanding, type RuntimeOptions } from "../engine/runtime/standing.ts";
 import { queueFamilies } from "../engine/runtime/system-pool.ts";
@@ -53,6 +55,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const process = newProcessMetrics(options.version);
   metrics.add(traffic.families);
   metrics.add(process.families);
+  if (options.pool !== undefined) metrics.add(() => poolFamilies(options.pool as Pool));
   metrics.add(() => [...queueFamilies(standing.systems.queued()), ...generationFamilies(generations.state())]);
   let ready = true;
   return {

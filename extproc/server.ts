@@ -8,12 +8,12 @@ import {
   type LinkedRoute,
   type LinkedSection,
   passed,
-  treat,
   treatBodyless,
   type Verdict,
 } from "../engine/core/routes/section.ts";
 import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
 import type { Runtimes } from "../engine/runtime/generations.ts";
+import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { admit, type Reading, tooLarge, unknownCoding } from "./admission.ts";
 import { decisionOf } from "./decisions.ts";
@@ -89,7 +89,7 @@ class RoutedTreatment implements Treatment {
   }
 
   expects(direction: Direction): boolean {
-    return (this.section(direction)?.pipelines.length ?? 0) > 0;
+    return this.section(direction) !== undefined;
   }
 
   // --- headers ----------------------------------------------------------------------------------------------------------
@@ -231,17 +231,15 @@ class RoutedTreatment implements Treatment {
     if (content === "tooLarge" || content.length > decodedBytes) {
       return this.fault(section, "tooLarge", `the body's content is larger than ${decodedBytes} bytes`);
     }
-    const text = this.runtime.decodeUtf8(content);
-    if (text === undefined) return this.fault(section, "unparsable", "not valid UTF-8");
     const contentType = headerValue(headers, "content-type") ?? "";
-    const verdict = treat(section, text, this.http(section), contentType, this.traceparent());
+    const verdict = this.runtime.treat(section, content, this.http(section), contentType, this.traceparent());
     if (!(verdict instanceof Promise)) return this.encoded(section, verdict, coding);
-    return inTime(section, verdict).then((settled) => this.encoded(section, settled, coding));
+    return verdict.then((settled) => this.encoded(section, settled, coding));
   }
 
   private encoded(section: LinkedSection, verdict: Verdict, coding: Coding | "identity"): Decision | Promise<Decision> {
-    if (verdict.text === undefined) return this.decide(section, verdict, undefined);
-    const content = this.runtime.encodeUtf8(verdict.text);
+    const content = verdict.bytes;
+    if (content === undefined) return this.decide(section, verdict, undefined);
     const body = coding === "identity" ? content : encodeBody(coding, content);
     if (!(body instanceof Promise)) return this.decide(section, verdict, body);
     return body.then((settled) => this.decide(section, verdict, settled));
@@ -298,6 +296,13 @@ class RoutedTreatment implements Treatment {
     return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
   }
 
+  // With a configuration of ours Envoy waits longer than any of its routes may take; of another's we know nothing. A message
+  // that waits now may be in the pool, which gives it some time besides the section's.
+  patienceMs(direction: Direction): number {
+    const limitMs = this.section(direction)?.plan.limits.deadlineMs ?? 0;
+    return this.named || limitMs === 0 ? 0 : limitMs + POOL_WAIT_MS + LATE_MS;
+  }
+
   private traceparent(): string {
     return this.facts === undefined ? "" : (headerValue(this.facts.headers, "traceparent") ?? "");
   }
@@ -323,16 +328,5 @@ function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
   return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }
 
-/** How long after the section's deadline, which acts between steps, one that does not come back is given up. */
-const LATE_MS = 50;
-
-/** The verdict, or the fault `timeout` when a step does not come back: nothing it waits for can hang a message. */
-function inTime(section: LinkedSection, verdict: Promise<Verdict>): Promise<Verdict> {
-  const limitMs = section.plan.limits.deadlineMs;
-  if (limitMs === 0) return verdict;
-  return new Promise((resolve, reject) => {
-    const late = () => resolve(faulted(section, "timeout", `no answer within ${limitMs + LATE_MS} ms`));
-    const timer = setTimeout(late, limitMs + LATE_MS);
-    verdict.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
+/** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
+const POOL_WAIT_MS = 450;

@@ -1,7 +1,13 @@
 /** Counts what passes between a transport and the exchanges: streams, messages by phase, bytes of bodies. */
 import type { Family } from "../engine/runtime/exposition.ts";
 import { family } from "../engine/runtime/metrics.ts";
-import { IMMEDIATE_RESPONSE, Kind, type ProcessingRequest, type ProcessingResponse } from "./messages/messages.ts";
+import {
+  IMMEDIATE_RESPONSE,
+  Kind,
+  MORE_TIME,
+  type ProcessingRequest,
+  type ProcessingResponse,
+} from "./messages/messages.ts";
 import type { Accept, Call, CallHandler } from "./transport.ts";
 
 export type Traffic = {
@@ -21,7 +27,7 @@ type Counts = {
 };
 
 export function newTraffic(): Traffic {
-  const kinds = IMMEDIATE_RESPONSE + 1;
+  const kinds = MORE_TIME + 1;
   const counts: Counts = {
     streams: 0,
     open: 0,
@@ -70,7 +76,7 @@ class Watched implements Call, CallHandler {
 
   send(answer: ProcessingResponse): void {
     (this.counts.sent[answer.kind] as number)++;
-    if (answer.body !== undefined) this.counts.bytesSent += answer.body.length;
+    if ("body" in answer && answer.body !== undefined) this.counts.bytesSent += answer.body.length;
     this.call.send(answer);
   }
 
@@ -100,9 +106,9 @@ const PHASES: readonly (readonly [kind: number, phase: string])[] = [
 ];
 
 function families(counts: Counts): Family[] {
-  const byPhase = (numbers: readonly number[], phases: typeof PHASES) =>
+  const byPhase = (numbers: readonly number[], phases: readonly (readonly [kind: number, phase: string])[]) =>
     phases.map(([kind, phase]) => [[["phase", phase]], numbers[kind] as number] as const);
-  const answers = [...PHASES, [IMMEDIATE_RESPONSE, "immediate_response"] as const];
+  const answers = [...PHASES, [IMMEDIATE_RESPONSE, "immediate_response"], [MORE_TIME, "more_time"]] as const;
   return [
     family(
       "counter",

@@ -39,6 +39,17 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
     help: "Streams whose proxy names a route that this configuration does not have.",
     labels: ["mark"],
   },
+  poolMessages: {
+    name: "pool_messages",
+    help: "Messages that went to a thread of the pool, by what came of it.",
+    labels: ["route", "direction", "outcome"],
+  },
+  treatmentNs: {
+    name: "treatment_nanoseconds",
+    help: "Time that bodies large enough to be measured took; with treatment_bytes, what decides who goes to the pool.",
+    labels: ["route", "direction"],
+  },
+  treatmentBytes: { name: "treatment_bytes", help: "Size of the bodies measured.", labels: ["route", "direction"] },
   redacted: { name: "redacted", help: "Values that a redactor's rule covered or took out.", labels: ["rule"] },
   droppedEvents: {
     name: "dropped_events",

@@ -1,5 +1,4 @@
 /** A plan put to work on Node: ports, systems, tees, counters. A host asks it for routes and tells it verdicts. */
-import { isUtf8 } from "node:buffer";
 import type { SystemConfig } from "../config/load.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
@@ -13,13 +12,15 @@ import { statesOf } from "../systems/states.ts";
 import type { RuntimeCounters } from "./counters.ts";
 import { measuringInstruments } from "./instruments.ts";
 import type { Metrics } from "./metrics.ts";
-import { mathRandom, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
+import type { Treat } from "./pool.ts";
+import { mathRandom, type NodeHmacs, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
 import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
 import { type Direction, newStanding, type RuntimeOptions, type Standing } from "./standing.ts";
 import type { SystemLease } from "./system-pool.ts";
 import { queuedTees } from "./tee-queue.ts";
+import { decodeUtf8, encodeUtf8, treatContent } from "./treat-content.ts";
 
 export type Runtime = {
   routes: LinkedRoute[];
@@ -34,6 +35,8 @@ export type Runtime = {
   memory: Memory;
   /** copies waiting for their targets, of all configurations */
   queued(): { events: number; bytes: number };
+  /** Treats a body, here or in the pool. */
+  treat: Treat;
   /** undefined: not valid UTF-8 */
   decodeUtf8(bytes: Uint8Array): string | undefined;
   encodeUtf8(text: string): Uint8Array;
@@ -90,6 +93,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
   const ports = portsOf(standing, lease, hmacs);
   const linked = link(plan, ports);
   const routes = linkRoutes(linked, ports);
+  const pooled = options.pool?.add(plan, routes, ports, hmacs.keys);
   return {
     routes,
     routesByMark: new Map(routes.map((route) => [routeMark(route.plan), route])),
@@ -99,8 +103,9 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     metrics,
     memory: standing.memory,
     queued: () => queuedIn(standing),
+    treat: pooled?.treat ?? treatContent,
     decodeUtf8,
-    encodeUtf8: (text) => Buffer.from(text, "utf8"),
+    encodeUtf8,
     received: messages.received,
     abandoned: messages.abandoned,
     observe(route, direction, verdict) {
@@ -123,6 +128,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
       );
     },
     async close(timeoutMs) {
+      await pooled?.close(timeoutMs); // what it still does belongs in the queue
       for (const line of unmatchedRedactions(plan, metrics)) standing.warnOnce(line);
       await lease.release(timeoutMs);
     },
@@ -138,7 +144,7 @@ function queuedIn({ systems }: Standing): { events: number; bytes: number } {
   return sum;
 }
 
-function prepareHmacs(plan: Plan, standing: Standing): Hmacs {
+function prepareHmacs(plan: Plan, standing: Standing): NodeHmacs {
   const hmacs = nodeHmacs(standing.secrets.resolve);
   const missing = hmacs.prepare(plan.secrets);
   if (missing.length === 0) return hmacs;
@@ -207,9 +213,4 @@ function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {
       return Promise.resolve(nothing);
     },
   };
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  if (!isUtf8(bytes)) return undefined;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

@@ -4,6 +4,7 @@ import type { Verdict } from "../core/routes/section.ts";
 import { type Memory, newMemory, type Stores } from "../systems/memory.ts";
 import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
 import { type Metrics, newMetrics } from "./metrics.ts";
+import type { Pool } from "./pool.ts";
 import { nodeTimers } from "./ports.ts";
 import { newSecrets, type Secrets } from "./secrets.ts";
 import { newSystemPool, type SystemPool } from "./system-pool.ts";
@@ -23,6 +24,8 @@ export type RuntimeOptions = {
   tees?: "queued" | "direct" | ((target: TeeTarget, payload: string) => void);
   /** where the `mem:` systems keep their things; in this process's memory when left out */
   stores?: Stores;
+  /** where messages are treated that would hold the event loop too long; left out: it is held */
+  pool?: Pool;
   /** told every verdict, after it is counted */
   onVerdict?: (route: string, direction: Direction, verdict: Verdict) => void;
 };

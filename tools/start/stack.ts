@@ -4,6 +4,7 @@ import type { RoutePlan } from "../../engine/core/routes/route.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
 import { loadFile } from "../../engine/runtime/configuration.ts";
 import { fixedRuntime } from "../../engine/runtime/generations.ts";
+import { openPool, type PoolOptions } from "../../engine/runtime/pool.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
@@ -69,7 +70,9 @@ export async function startStack(file: string, options: RigOptions): Promise<Sta
   const loaded = loadFile(file, { bind: "observe" });
   if ("error" in loaded) throw new Error(loaded.error);
   if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
+  const pool = openPool({ onCrash: throwBug, ...poolUnderTest() });
   const runtime = await startRuntime(loaded.plan, loaded.systems, {
+    pool,
     log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
     onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
   });
@@ -79,7 +82,11 @@ export async function startStack(file: string, options: RigOptions): Promise<Sta
     tees.offer(target, id, payload);
   };
   runtime.ports.tees = { ...tees, offer };
-  const closeRuntime = () => runtime.close(1000);
+  if (process.env.AGGLO_POOL === "all") await pool.warm();
+  const closeRuntime = async () => {
+    await runtime.close(1000);
+    await pool.close();
+  };
   let rig: Rig;
   try {
     rig = await startRig(loaded.plan.routes ?? [], acceptExchanges(fixedRuntime(runtime)), options);
@@ -105,4 +112,9 @@ function throwBug(error: unknown): void {
 /** vitest.config.ts runs the tests through Envoy once per transport. */
 export function transportUnderTest(): TransportName {
   return process.env.AGGLO_TRANSPORT === "grpc-js" ? "grpc-js" : "native";
+}
+
+/** The tests through Envoy run once more with every body in the pool, however small. */
+function poolUnderTest(): Partial<PoolOptions> {
+  return process.env.AGGLO_POOL === "all" ? { nsPerByte: 1e9, limits: { waitMs: 5000 } } : {};
 }

@@ -56,6 +56,8 @@ export type Verdict = {
   kind: "passed" | "changed" | "refused" | "faulted";
   /** the new body; undefined: the bytes that came */
   text: string | undefined;
+  /** the same in UTF-8; set by hosts that treat bytes (runtime/treat-content.ts) */
+  bytes: Uint8Array | undefined;
   /** events that a rule refused and that left the message, which goes on without them */
   dropped: number;
   setHeaders: HeaderValue[];
@@ -78,6 +80,7 @@ export function newVerdict(kind: Verdict["kind"]): Verdict {
   return {
     kind,
     text: undefined,
+    bytes: undefined,
     dropped: 0,
     setHeaders: [],
     metadata: undefined,
