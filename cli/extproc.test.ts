@@ -75,6 +75,7 @@ test("a file that binds nothing says so at start; text is a line for people, and
   const socket = join(folder, "quiet.sock");
   const listen = ["--listen", "127.0.0.1:0", "--admin", `unix:${socket}`];
   const quiet = startBinge(["extproc", "--config", unbound, ...listen, "--log-level", "error"], folder);
+  started.push(quiet);
   await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 25_000); // the last thing before the lines
   quiet.child.kill("SIGKILL");
   expect((await quiet.ended).stderr).toBe("");
