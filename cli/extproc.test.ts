@@ -75,10 +75,11 @@ test("a file that binds nothing says so at start; text is a line for people, and
   const socket = join(folder, "quiet.sock");
   const listen = ["--listen", "127.0.0.1:0", "--admin", `unix:${socket}`];
   const quiet = startBinge(["extproc", "--config", unbound, ...listen, "--log-level", "error"], folder);
-  await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 10_000); // the last thing before the lines
+  started.push(quiet);
+  await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 25_000); // the last thing before the lines
   quiet.child.kill("SIGKILL");
   expect((await quiet.ended).stderr).toBe("");
-}, 30_000);
+}, 60_000);
 
 test("a bug that no call can be blamed for is logged, ends the server in good order, and its exit code says so", async () => {
   const planted = "process.on('SIGUSR2', () => setTimeout(() => { throw new Error('planted'); }));";

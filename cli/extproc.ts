@@ -1,6 +1,6 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
 import { MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN } from "../engine/runtime/memory-budget.ts";
-import { childOf } from "../extproc/processes.ts";
+import { childOf } from "../extproc/child.ts";
 import { TRANSPORTS, type TransportName } from "../extproc/transports.ts";
 import { bytes, choice, count, optionalString, readArguments, requiredString, requiredStrings } from "./arguments.ts";
 import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";

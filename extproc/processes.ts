@@ -8,14 +8,14 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Ask, answerOn, ipcPort, newAsker } from "../engine/runtime/asking.ts";
+import { type Ask, ipcPort, newAsker } from "../engine/runtime/asking.ts";
 import { type Family, mergeFamilies } from "../engine/runtime/exposition.ts";
 import type { Reload } from "../engine/runtime/generations.ts";
 import { family } from "../engine/runtime/metrics.ts";
-import { remoteStores, serveStores } from "../engine/runtime/shared-stores.ts";
+import { serveStores } from "../engine/runtime/shared-stores.ts";
 import type { Log } from "../engine/runtime/standing.ts";
 import { newMemory, type Stores } from "../engine/systems/memory.ts";
-import type { Serving } from "./serve.ts";
+import { type Answer, ASSIGNMENT, type Assignment, type Question, type Ready } from "./child.ts";
 
 export type ProcessesOptions = {
   /** the script that a child runs, and its arguments */
@@ -36,16 +36,6 @@ export type Processes = {
   reload(): Promise<Reload>;
   drain(): Promise<void>;
 };
-
-type Question = "reload" | "families" | "configuration";
-type Answer = Reload | Family[] | string | undefined;
-
-/** What a child is told in its environment. */
-type Assignment = { index: number; addresses: readonly string[] };
-const ASSIGNMENT = "AGGLO_CHILD";
-
-/** What a child tells once it serves. */
-type Ready = { topic: "ready"; message: { addresses: string[] } };
 
 type Slot = {
   index: number;
@@ -243,32 +233,4 @@ async function end(child: ChildProcess | undefined, timeoutMs: number): Promise<
   child.kill("SIGTERM");
   await gone;
   clearTimeout(kill);
-}
-
-/** What a child process is there for; undefined: this is none. */
-export type Child = Assignment & {
-  /** the primary's */
-  stores: Stores;
-  /** Tells the primary that it serves, and answers its questions from then on. */
-  ready(serving: Serving): void;
-  /** Resolves when the primary is gone: nobody would end us. */
-  orphaned: Promise<void>;
-};
-
-export function childOf(process: NodeJS.Process): Child | undefined {
-  const assignment = process.env[ASSIGNMENT];
-  if (assignment === undefined || process.send === undefined) return undefined;
-  delete process.env[ASSIGNMENT]; // not for the commands that we run
-  return {
-    ...(JSON.parse(assignment) as Assignment),
-    stores: remoteStores(ipcPort(process, "stores")),
-    ready(serving) {
-      answerOn<Question, Answer>(ipcPort(process, "control"), async (question) => {
-        if (question === "reload") return serving.reload();
-        return question === "families" ? serving.metrics() : serving.configuration();
-      });
-      process.send?.({ topic: "ready", message: { addresses: serving.addresses } } satisfies Ready);
-    },
-    orphaned: new Promise((resolve) => process.once("disconnect", () => resolve())),
-  };
 }

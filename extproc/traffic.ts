@@ -110,7 +110,12 @@ function families(counts: Counts): Family[] {
     phases.map(([kind, phase]) => [[["phase", phase]], numbers[kind] as number] as const);
   const answers = [...PHASES, [IMMEDIATE_RESPONSE, "immediate_response"], [MORE_TIME, "more_time"]] as const;
   return [
-    family("counter", "agglo_streams_total", "Streams that the proxy opened: one per exchange.", counts.streams),
+    family(
+      "counter",
+      "agglo_streams_total",
+      "Streams that the proxy opened: one per exchange and filter.",
+      counts.streams,
+    ),
     family("gauge", "agglo_streams_open", "Streams that are open.", counts.open),
     family(
       "counter",
