@@ -4,7 +4,7 @@ import type { SystemConfig } from "../config/load.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Ports, Tees, TeeTarget } from "../core/ports.ts";
-import { routeMark } from "../core/routes/needs.ts";
+import { needs, processingMode, routeMark } from "../core/routes/needs.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
 import { type Deliver, deliverTo, directTees } from "../systems/direct-tees.ts";
@@ -57,7 +57,7 @@ export type Runtime = {
   encodeUtf8(text: string): Uint8Array;
   /** a host tells what became of a message */
   observe(route: string, direction: Direction, verdict: Verdict): void;
-  /** a route needs a body that the proxy does not send: counted, said once per route */
+  /** a route needs a body that the proxy does not send, or not so that it can be treated: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
@@ -142,9 +142,7 @@ export async function startRuntime(
     },
     missingMode(route, direction) {
       counters.add("missingModes", `${route}|${direction}`, 1);
-      warnOnce(
-        `route ${route} needs the ${direction}'s body and Envoy does not send it whole: set ${direction}_body_mode: BUFFERED for it, as "binge envoy" prints`,
-      );
+      warnOnce(missingModeLine(routes, route, direction));
     },
     mismatchedMark(mark) {
       counters.add("mismatchedMarks", mark, 1);
@@ -156,6 +154,12 @@ export async function startRuntime(
       await Promise.all([...opened.values()].map((system) => system.close()));
     },
   };
+}
+
+function missingModeLine(routes: readonly LinkedRoute[], route: string, direction: Direction): string {
+  const plan = routes.find((known) => known.plan.name === route)?.plan;
+  const modes = plan === undefined ? "" : `: set ${processingMode(needs(plan), direction).join(", ")} for it`;
+  return `route ${route} needs the ${direction}'s body and Envoy does not send it so that it can be treated${modes}, as "binge envoy" prints`;
 }
 
 // What clients send would start programs: that is said where the server is started, not in the file alone.

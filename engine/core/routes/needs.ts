@@ -53,7 +53,7 @@ function bodyNeed(section: SectionPlan | undefined): BodyNeed {
 }
 
 /** True when the section takes events that come one by one. */
-export function hasStreamType(section: SectionPlan): boolean {
+function hasStreamType(section: SectionPlan): boolean {
   for (let i = 0; i < section.contentTypes.length; i++)
     if (isStreamType(section.contentTypes[i] as string)) return true;
   return false;
@@ -89,6 +89,27 @@ export function bufferBytes(bodyBytesMax: number): number {
 // The server gone is a fault `error` of every message.
 function passesErrors(section: SectionPlan | undefined): boolean {
   return section === undefined || section.onFault.error === null;
+}
+
+const BODY_MODES: { readonly [need in BodyNeed]: string } = {
+  none: "NONE",
+  buffered: "BUFFERED",
+  streamed: "STREAMED",
+  duplex: "FULL_DUPLEX_STREAMED",
+};
+
+/** What is needed of one direction as lines of Envoy's `processing_mode`, without indentation. */
+export function processingMode(need: Needs, direction: "request" | "response"): string[] {
+  const isRequest = direction === "request";
+  return [
+    `${direction}_header_mode: ${sendMode(isRequest ? need.requestHeaders : need.responseHeaders)}`,
+    `${direction}_body_mode: ${BODY_MODES[isRequest ? need.requestBody : need.responseBody]}`,
+    `${direction}_trailer_mode: ${sendMode(isRequest ? need.requestTrailers : need.responseTrailers)}`,
+  ];
+}
+
+function sendMode(needed: boolean): string {
+  return needed ? "SEND" : "SKIP";
 }
 
 const LETTERS: { readonly [need in BodyNeed]: string } = { none: "N", buffered: "B", streamed: "S", duplex: "D" };
