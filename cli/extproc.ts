@@ -1,5 +1,6 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
 import { setTimeout as delay } from "node:timers/promises";
+import { messageBytesMax } from "../engine/core/routes/needs.ts";
 import type { Log, Runtime } from "../engine/runtime/runtime.ts";
 import { type Admin, startAdmin } from "../extproc/admin.ts";
 import { acceptExchanges } from "../extproc/server.ts";
@@ -30,8 +31,9 @@ export async function extproc(args: readonly string[]): Promise<number> {
   const parsed = readArguments("extproc", args, OPTIONS, false);
   const file = requiredString("extproc", parsed, "config");
   const address = requiredString("extproc", parsed, "listen");
-  const transport = newTransport(transportName(optionalString(parsed, "transport") ?? "native"), onBug);
+  const name = transportName(optionalString(parsed, "transport") ?? "native");
   const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
+  const transport = newTransport(name, onBug, messageBytesMax(configuration.plan.routes ?? []));
   const runtime = await startOrEnd(configuration, { log, allowSpawn: parsed.values["allow-spawn"] === true });
   const listening = await open(() => transport.listen(address, acceptExchanges(runtime)), runtime);
   const adminAddress = optionalString(parsed, "admin");

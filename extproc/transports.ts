@@ -15,8 +15,15 @@ export const PROCESSOR_CODEC = {
   writeAt: writeProcessingResponseAt,
 };
 
-/** `onBug` hears exceptions of ours; the call they happened in has failed. */
-export function newTransport(name: TransportName, onBug: (error: unknown) => void): Transport {
-  if (name === "grpc-js") return grpcJsTransport({ onBug });
-  return nativeTransport({ codec: PROCESSOR_CODEC, onBug });
+/** What a proxy whose routes ask for little may send nevertheless. */
+const MESSAGE_BYTES_MIN = 16 * 1024 * 1024 + 64 * 1024;
+
+/**
+ * `onBug` hears exceptions of ours; the call they happened in has failed. `bytesMax`: of the largest message that routes
+ * may bring; a larger one fails its call.
+ */
+export function newTransport(name: TransportName, onBug: (error: unknown) => void, bytesMax: number): Transport {
+  const messageBytesMax = Math.max(MESSAGE_BYTES_MIN, bytesMax);
+  if (name === "grpc-js") return grpcJsTransport({ onBug, messageBytesMax });
+  return nativeTransport({ codec: PROCESSOR_CODEC, onBug, messageBytesMax });
 }

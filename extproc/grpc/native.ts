@@ -40,7 +40,8 @@ const ASSEMBLY_BYTES_MAX = 16 * MESSAGE_BYTES_MAX;
 export function nativeTransport(options: NativeOptions): Transport {
   const onBug = options.onBug ?? ((error) => console.error(error));
   const messageBytes = options.messageBytesMax ?? MESSAGE_BYTES_MAX;
-  const limits = { ...DEFAULT_LIMITS, assemblyBytes: ASSEMBLY_BYTES_MAX, ...options.limits, messageBytes };
+  const assemblyBytes = Math.max(ASSEMBLY_BYTES_MAX, messageBytes);
+  const limits = { ...DEFAULT_LIMITS, assemblyBytes, ...options.limits, messageBytes };
   return {
     async listen(address, accept) {
       const health = new HealthService([EXTERNAL_PROCESSOR]);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { loadConfig } from "../../engine/config/load.ts";
 import { printDiagnostics } from "../../engine/config/print.ts";
+import { messageBytesMax } from "../../engine/core/routes/needs.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
 import { filesBeside } from "../../engine/runtime/config-files.ts";
 import { re2Regexps } from "../../engine/runtime/regexps.ts";
@@ -45,10 +46,9 @@ export async function startStack(file: string, options: StackOptions): Promise<S
     onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
   });
   const upstream = await startUpstream(options.respond);
-  const listening = await newTransport(options.transport ?? transportUnderTest(), throwBug).listen(
-    "127.0.0.1:0",
-    acceptExchanges(runtime),
-  );
+  const bytesMax = messageBytesMax(plan.routes ?? []);
+  const transport = newTransport(options.transport ?? transportUnderTest(), throwBug, bytesMax);
+  const listening = await transport.listen("127.0.0.1:0", acceptExchanges(runtime));
   const stopServers = async () => {
     await listening.close();
     await runtime.close(1000);

@@ -86,6 +86,16 @@ export function bufferBytes(bodyBytesMax: number): number {
   return 2 * bodyBytesMax + SLACK_BYTES;
 }
 
+/** The largest message a proxy may send for these routes: the largest body it holds, and what frames it; in bytes. */
+export function messageBytesMax(routes: readonly RoutePlan[]): number {
+  let bodyBytes = 0;
+  for (let i = 0; i < routes.length; i++) {
+    const route = routes[i] as RoutePlan;
+    bodyBytes = Math.max(bodyBytes, route.request?.limits.bodyBytes ?? 0, route.response?.limits.bodyBytes ?? 0);
+  }
+  return bufferBytes(bodyBytes) + SLACK_BYTES;
+}
+
 // The server gone is a fault `error` of every message.
 function passesErrors(section: SectionPlan | undefined): boolean {
   return section === undefined || section.onFault.error === null;

@@ -2,6 +2,7 @@
 import { loadConfig } from "../../../engine/config/load.ts";
 import { printDiagnostics } from "../../../engine/config/print.ts";
 import type { Plan } from "../../../engine/core/plan.ts";
+import { messageBytesMax } from "../../../engine/core/routes/needs.ts";
 import type { Verdict } from "../../../engine/core/routes/section.ts";
 import { re2Regexps } from "../../../engine/runtime/regexps.ts";
 import { type Runtime, startRuntime } from "../../../engine/runtime/runtime.ts";
@@ -31,7 +32,7 @@ export async function startTestServer(config: object): Promise<TestServer> {
     log: (level, message) => log.push(`${level}: ${message}`),
     onVerdict: (route, direction, verdict) => verdicts.push({ route, direction, verdict }),
   });
-  const transport = newTransport(transportUnderTest(), throwBug);
+  const transport = newTransport(transportUnderTest(), throwBug, messageBytesMax(plan.routes ?? []));
   const listening = await transport.listen("127.0.0.1:0", acceptExchanges(runtime));
   const stop = async () => {
     await listening.close();
