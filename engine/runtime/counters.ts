@@ -20,6 +20,7 @@ const LABEL_NAMES: { readonly [counter: string]: readonly string[] } = {
   missingModes: ["route", "direction"],
   cutReplies: ["route"],
   mismatchedMarks: ["mark"],
+  unmatchedResponses: ["reason"],
   redacted: ["rule"],
   droppedEvents: ["process"],
   stateErrors: ["process"],

@@ -59,6 +59,8 @@ export type Runtime = {
   observe(route: string, direction: Direction, verdict: Verdict): void;
   /** a route needs a body that the proxy does not send, or not so that it can be treated: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
+  /** a response came without its request, so no route is known and it passes: counted, said once */
+  unmatchedResponse(): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
   /** Sends what tees hold for at most so long, then closes the systems. */
@@ -144,6 +146,10 @@ export async function startRuntime(
       counters.add("missingModes", `${route}|${direction}`, 1);
       warnOnce(missingModeLine(routes, route, direction));
     },
+    unmatchedResponse() {
+      counters.add("unmatchedResponses", "noRequest", 1);
+      warnOnce(UNMATCHED_RESPONSE);
+    },
     mismatchedMark(mark) {
       counters.add("mismatchedMarks", mark, 1);
       warnOnce(`Envoy's configuration names the route "${mark}", this server's has no such one: generate it anew`);
@@ -155,6 +161,9 @@ export async function startRuntime(
     },
   };
 }
+
+const UNMATCHED_RESPONSE =
+  "a response came without its request and passed, since nobody can know its route: set request_header_mode: SEND where responses are treated (Envoy's own replies to what it refuses before ext_proc come so, too)";
 
 function missingModeLine(routes: readonly LinkedRoute[], route: string, direction: Direction): string {
   const plan = routes.find((known) => known.plan.name === route)?.plan;
