@@ -1,4 +1,5 @@
 /** `binge extproc`, one process of it: configuration, certificates, listeners, signals. */
+import { messageBytesMax } from "../engine/core/routes/needs.ts";
 import { exposition } from "../engine/runtime/exposition.ts";
 import { newFileWatch } from "../engine/runtime/file-watch.ts";
 import type { Candidate } from "../engine/runtime/generations.ts";
@@ -48,6 +49,8 @@ type Source = {
   load(): Candidate;
   /** the certificates in use */
   tls(): TlsOptions;
+  /** of the largest message that the routes in use may bring */
+  bytesMax(): number;
   describe(): string;
   close(): void;
 };
@@ -59,6 +62,7 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
   const watch = newFileWatch(WATCH_MS, onChange);
   let tls: TlsOptions | undefined;
   let described = "";
+  let bytesMax = 0;
   return {
     load() {
       watch.reset();
@@ -73,6 +77,7 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
       const applied = (): void => {
         tls = read?.tls;
         described = describeBinding(candidate.plan);
+        bytesMax = messageBytesMax(candidate.plan.routes ?? []);
       };
       return { ...candidate, applied };
     },
@@ -80,6 +85,7 @@ function newSource(settings: Settings, log: Log, onChange: () => void): Source {
       if (tls === undefined) throw new Error("TLS is used that was not asked for"); // our own bug
       return tls;
     },
+    bytesMax: () => bytesMax,
     describe: () => described,
     close: () => watch.close(),
   };
@@ -116,7 +122,8 @@ async function start(
   const options = { file, load: source.load, drainMs, log, allowSpawn, memoryBytes, version: version(), ...pooled };
   const of =
     child === undefined ? { addresses: settings.addresses } : { addresses: child.addresses, stores: child.stores };
-  const transport = newTransport(settings.transport, onBug, settings.tls === undefined ? undefined : source.tls);
+  const secure = settings.tls === undefined ? {} : { tls: source.tls };
+  const transport = newTransport(settings.transport, { onBug, bytesMax: source.bytesMax, ...secure });
   try {
     return await serve({ ...options, ...of, transport });
   } catch (error) {

@@ -16,7 +16,7 @@ import { type Accept, type Call, EXTERNAL_PROCESSOR, GrpcStatus, type Listening,
 
 export type GrpcJsOptions = {
   /** Largest message taken, in bytes; a larger one ends its call with RESOURCE_EXHAUSTED. */
-  messageBytesMax?: number;
+  messageBytesMax?: number | (() => number);
   /** Hears exceptions of handlers and other bugs of ours. Must not throw. Default: standard error. */
   onBug?: (error: unknown) => void;
 };
@@ -41,8 +41,9 @@ export function grpcJsTransport(options: GrpcJsOptions = {}): Transport {
   return {
     async listen(address, accept) {
       const grpc = await import("@grpc/grpc-js"); // here, so that who uses another transport does not load it
+      const bytesMax = options.messageBytesMax ?? MESSAGE_BYTES_MAX;
       const server = new grpc.Server({
-        "grpc.max_receive_message_length": options.messageBytesMax ?? MESSAGE_BYTES_MAX,
+        "grpc.max_receive_message_length": typeof bytesMax === "number" ? bytesMax : bytesMax(),
         "grpc.max_send_message_length": -1,
         "grpc.enable_channelz": 0, // nobody asks for it and it costs on every message
       });

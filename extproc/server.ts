@@ -1,6 +1,5 @@
 /** exchange x routes x runtime: finds the route of an exchange, and has its sections treat the messages. */
 import type { JsonObject } from "../engine/core/event/json.ts";
-import type { FaultReason } from "../engine/core/outcome.ts";
 import { type LinkedExchange, runExchange } from "../engine/core/routes/exchange.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
 import { bufferBytes, holdsBody, ROUTE_MARK } from "../engine/core/routes/needs.ts";
@@ -12,11 +11,11 @@ import {
   treatBodyless,
   type Verdict,
 } from "../engine/core/routes/section.ts";
-import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
 import type { Runtimes } from "../engine/runtime/generations.ts";
 import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
-import { admit, type Reading, tooLarge, unknownCoding } from "./admission.ts";
+import { admit, type Reading, tooLarge } from "./admission.ts";
+import { overload, treatCoded } from "./coded-body.ts";
 import { decisionOf } from "./decisions.ts";
 import { Exchange } from "./exchange/exchange.ts";
 import { headerValue } from "./exchange/headers.ts";
@@ -41,12 +40,14 @@ type Message = {
   pieces: PieceReader | undefined;
   /** collected until now */
   bytes: number;
+  /** of the process's memory budget, for its body */
+  taken: number;
   /** received, and without a verdict yet */
   open: boolean;
 };
 
 function newMessage(): Message {
-  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, open: false };
+  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, taken: 0, open: false };
 }
 
 class RoutedTreatment implements Treatment {
@@ -129,7 +130,7 @@ class RoutedTreatment implements Treatment {
     const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
     if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
     if (typeof verdict !== "string") return this.plain(section, verdict);
-    return verdict === "missing" ? this.missing(section) : this.read(section, verdict);
+    return verdict === "missing" ? this.missing(this.route, section) : this.read(section, verdict);
   }
 
   private received(direction: Direction): void {
@@ -144,8 +145,14 @@ class RoutedTreatment implements Treatment {
 
   // A message that no section treats; a request still prepares the response that one will.
   private unbound(direction: Direction): Decision {
+    if (direction === "response" && this.route === undefined && this.facts === undefined) this.unasked();
     if (this.route === undefined || direction === "response") return PASS;
     return this.prepared(direction, newDecision("pass"));
+  }
+
+  // Envoy's own reply to a request that it refused before we could see it, or a configuration that never shows us any.
+  private unasked(): void {
+    if (this.runtime.routes.some((route) => route.response?.plan.guards === true)) this.runtime.unmatchedResponse();
   }
 
   /** A verdict on a message whose body is not read. */
@@ -181,17 +188,20 @@ class RoutedTreatment implements Treatment {
     decision.removeHeaders = early.removeHeaders;
   }
 
-  private missing(section: LinkedSection): Decision {
-    const { direction } = section.plan;
-    this.runtime.missingMode(this.route?.plan.name ?? "", direction);
+  private missing(route: LinkedRoute | undefined, section: LinkedSection): Decision {
+    this.runtime.missingMode(route?.plan.name ?? "", section.plan.direction);
     return this.plain(section, faulted(section, "error", "the proxy does not send the body so that it can be treated"));
   }
 
+  // Without its headers nobody can say what a body is; without the request's, which route it takes, and so a rule of any
+  // route might be meant for it.
   private headless(direction: Direction): Decision {
-    const section = this.section(direction);
+    const known = this.route !== undefined || this.facts !== undefined;
+    const route = known ? this.route : this.runtime.routes.find((each) => each[direction]?.plan.guards === true);
+    const section = route?.[direction];
     if (section === undefined || section.pipelines.length === 0) return PASS;
     this.received(direction);
-    return this.plain(section, faulted(section, "error", "the proxy sends the body without its headers"));
+    return this.missing(route, section);
   }
 
   // Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
@@ -205,11 +215,15 @@ class RoutedTreatment implements Treatment {
 
   // --- body -------------------------------------------------------------------------------------------------------------
 
-  recvMore(direction: Direction, bytes: number): Decision | undefined {
+  recvMore(direction: Direction, chunk: Uint8Array): Decision | undefined {
     const section = this.section(direction);
     const message = this[direction];
-    message.bytes += bytes;
-    if (section === undefined || message.bytes <= section.plan.limits.bodyBytes) return undefined;
+    message.bytes += chunk.length;
+    if (section === undefined) return undefined;
+    // Its first byte says it all, and the peer may wait for an answer before it sends more.
+    if (message.reading === "grpc" && chunk.length > 0)
+      return this.decide(section, grpcVerdict(section, chunk), undefined);
+    if (message.bytes <= section.plan.limits.bodyBytes) return undefined;
     return this.decide(section, tooLarge(section), undefined);
   }
 
@@ -235,38 +249,26 @@ class RoutedTreatment implements Treatment {
       const detail = "the proxy holds only the beginning of the body";
       return this.decide(section, faulted(section, "tooLarge", detail), undefined);
     }
-    const coding = codingOf(headerValue(headers, "content-encoding"));
-    if (coding === undefined) return this.decide(section, unknownCoding(section), undefined);
-    if (coding === "identity") return this.recvContent(section, headers, body, coding);
-    const content = decodeBody(coding, body, section.plan.limits.decodedBytes);
-    if (!(content instanceof Promise)) return this.recvContent(section, headers, content, coding);
-    return content.then((settled) => this.recvContent(section, headers, settled, coding));
+    const { budget } = this.runtime;
+    const message = this[direction];
+    // What was collected piece by piece is accounted for already.
+    const bytes = message.bytes === 0 ? body.length : 0;
+    if (bytes > 0 && !budget.tryTake("bodies", bytes)) return this.decide(section, overload(section), undefined);
+    message.taken += bytes;
+    const about = { headers, http: this.http(section), traceparent: this.traceparent() };
+    const verdict = treatCoded(this.runtime, section, body, about);
+    if (verdict instanceof Promise) return verdict.then((settled) => this.treated(section, message, settled));
+    return this.treated(section, message, verdict);
   }
 
-  /** The body without its coding, or why it has none. */
-  private recvContent(
-    section: LinkedSection,
-    headers: readonly string[],
-    content: Uint8Array | CodingFault,
-    coding: Coding | "identity",
-  ): Decision | Promise<Decision> {
-    const { decodedBytes } = section.plan.limits;
-    if (content === "unparsable") return this.fault(section, "unparsable", `the body is not valid ${coding}`);
-    if (content === "tooLarge" || content.length > decodedBytes) {
-      return this.fault(section, "tooLarge", `the body's content is larger than ${decodedBytes} bytes`);
-    }
-    const contentType = headerValue(headers, "content-type") ?? "";
-    const verdict = this.runtime.treat(section, content, this.http(section), contentType, this.traceparent());
-    if (!(verdict instanceof Promise)) return this.encoded(section, verdict, coding);
-    return verdict.then((settled) => this.encoded(section, settled, coding));
+  private treated(section: LinkedSection, message: Message, verdict: Verdict): Decision {
+    this.release(message);
+    return this.decide(section, verdict, verdict.bytes);
   }
 
-  private encoded(section: LinkedSection, verdict: Verdict, coding: Coding | "identity"): Decision | Promise<Decision> {
-    const content = verdict.bytes;
-    if (content === undefined) return this.decide(section, verdict, undefined);
-    const body = coding === "identity" ? content : encodeBody(coding, content);
-    if (!(body instanceof Promise)) return this.decide(section, verdict, body);
-    return body.then((settled) => this.decide(section, verdict, settled));
+  private release(message: Message): void {
+    if (message.taken > 0) this.runtime.budget.give("bodies", message.taken);
+    message.taken = 0;
   }
 
   recvPiece(direction: Direction, piece: Uint8Array, last: boolean): Decision | Promise<Decision> {
@@ -296,15 +298,12 @@ class RoutedTreatment implements Treatment {
     return verdict instanceof Promise ? inTime(section, verdict) : verdict;
   }
 
-  private fault(section: LinkedSection, reason: FaultReason, detail: string): Decision {
-    return this.decide(section, faulted(section, reason, detail), undefined);
-  }
-
   /** `body`: the bytes of the verdict's text, coded as the message says. */
   private decide(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const bytesMax = bufferBytes(section.plan.limits.bodyBytes);
     if (body !== undefined && body.length > bytesMax) {
-      return this.fault(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`);
+      const detail = `the body would become larger than ${bytesMax} bytes`;
+      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
     }
     const told = this.told();
     const message = this[section.plan.direction];
@@ -342,6 +341,8 @@ class RoutedTreatment implements Treatment {
     const route = this.route?.plan.name ?? "";
     if (this.request.open) this.runtime.abandoned(route, "request");
     if (this.response.open) this.runtime.abandoned(route, "response");
+    this.release(this.request);
+    this.release(this.response);
     this.request.open = false; // what is under way may still come to a verdict: nobody hears it
     this.response.open = false;
     const exchange = this.route?.exchange;

@@ -16,11 +16,20 @@ export const PROCESSOR_CODEC = {
   writeAt: writeProcessingResponseAt,
 };
 
-/**
- * `onBug` hears exceptions of ours; the call they happened in has failed. `tls` is asked for each new connection; only the
- * native transport has it.
- */
-export function newTransport(name: TransportName, onBug: (error: unknown) => void, tls?: () => TlsOptions): Transport {
-  if (name === "grpc-js") return grpcJsTransport({ onBug });
-  return nativeTransport({ codec: PROCESSOR_CODEC, onBug, ...(tls === undefined ? {} : { tls }) });
+/** What a proxy whose routes ask for little may send nevertheless. */
+const MESSAGE_BYTES_MIN = 16 * 1024 * 1024 + 64 * 1024;
+
+export type TransportOptions = {
+  /** hears exceptions of ours; the call they happened in has failed */
+  onBug: (error: unknown) => void;
+  /** the largest message that routes may bring (core/routes/needs.ts): a larger one fails its call. Asked for each call. */
+  bytesMax: () => number;
+  /** asked for each new connection; only the native transport has it */
+  tls?: () => TlsOptions;
+};
+
+export function newTransport(name: TransportName, { onBug, bytesMax, tls }: TransportOptions): Transport {
+  const messageBytesMax = (): number => Math.max(MESSAGE_BYTES_MIN, bytesMax());
+  if (name === "grpc-js") return grpcJsTransport({ onBug, messageBytesMax });
+  return nativeTransport({ codec: PROCESSOR_CODEC, onBug, messageBytesMax, ...(tls === undefined ? {} : { tls }) });
 }

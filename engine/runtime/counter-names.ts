@@ -55,6 +55,11 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
     labels: ["route", "direction"],
   },
   treatmentBytes: { name: "treatment_bytes", help: "Size of the bodies measured.", labels: ["route", "direction"] },
+  unmatchedResponses: {
+    name: "unmatched_responses",
+    help: "Responses that came without their request and passed, since nobody could know their route.",
+    labels: ["reason"],
+  },
   redacted: { name: "redacted", help: "Values that a redactor's rule covered or took out.", labels: ["rule"] },
   droppedEvents: {
     name: "dropped_events",

@@ -3,7 +3,7 @@ import type { SystemConfig } from "../config/load.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Hmacs, Ports, Tees, TeeTarget } from "../core/ports.ts";
-import { routeMark } from "../core/routes/needs.ts";
+import { needs, processingMode, routeMark } from "../core/routes/needs.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
 import { deliverTo, directTees } from "../systems/direct-tees.ts";
@@ -51,8 +51,10 @@ export type Runtime = {
   observe(route: string, direction: Direction, verdict: Verdict): void;
   /** what became of the pipelines that run when an exchange is over */
   exchangeEnded(route: string, outcome: "done" | "refused" | "faulted", detail: string): void;
-  /** a route needs a body that the proxy does not send: counted, said once per route */
+  /** a route needs a body that the proxy does not send, or not so that it can be treated: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
+  /** a response came without its request, so no route is known and it passes: counted, said once */
+  unmatchedResponse(): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
   /** Gives its systems back: those that no other runtime has send what they hold for at most so long, and close. */
@@ -127,9 +129,11 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     },
     missingMode(route, direction) {
       counters.add("missingModes", `${route}|${direction}`, 1);
-      standing.warnOnce(
-        `route ${route} needs the ${direction}'s body and Envoy does not send it whole: set ${direction}_body_mode: BUFFERED for it, as "binge envoy" prints`,
-      );
+      standing.warnOnce(missingModeLine(routes, route, direction));
+    },
+    unmatchedResponse() {
+      counters.add("unmatchedResponses", "noRequest", 1);
+      standing.warnOnce(UNMATCHED_RESPONSE);
     },
     mismatchedMark(mark) {
       counters.add("mismatchedMarks", mark, 1);
@@ -160,6 +164,15 @@ function prepareHmacs(plan: Plan, standing: Standing): NodeHmacs {
   if (missing.length === 0) return hmacs;
   const lines = missing.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`);
   throw new StartError(true, lines.join("\n"));
+}
+
+const UNMATCHED_RESPONSE =
+  "a response came without its request and passed, since nobody can know its route: set request_header_mode: SEND where responses are treated (Envoy's own replies to what it refuses before ext_proc come so, too)";
+
+function missingModeLine(routes: readonly LinkedRoute[], route: string, direction: Direction): string {
+  const plan = routes.find((known) => known.plan.name === route)?.plan;
+  const modes = plan === undefined ? "" : `: set ${processingMode(needs(plan), direction).join(", ")} for it`;
+  return `route ${route} needs the ${direction}'s body and Envoy does not send it so that it can be treated${modes}, as "binge envoy" prints`;
 }
 
 function portsOf(standing: Standing, lease: SystemLease, hmacs: Hmacs): Ports {

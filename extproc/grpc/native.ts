@@ -24,7 +24,7 @@ export type MessageCodec = {
 export type NativeOptions = {
   codec: MessageCodec;
   /** Largest message taken, in bytes; a larger one ends its call with RESOURCE_EXHAUSTED. */
-  messageBytesMax?: number;
+  messageBytesMax?: number | (() => number);
   /** Hears exceptions of handlers and other bugs of ours. Must not throw. Default: standard error. */
   onBug?: (error: unknown) => void;
   /** Asked for each new connection, so certificates can change; requestClientCert is taken from the first answer. */
@@ -40,10 +40,19 @@ const ASSEMBLY_BYTES_MAX = 16 * MESSAGE_BYTES_MAX;
 
 export function nativeTransport(options: NativeOptions): Transport {
   const onBug = options.onBug ?? ((error) => console.error(error));
-  const messageBytes = options.messageBytesMax ?? MESSAGE_BYTES_MAX;
-  const limits = { ...DEFAULT_LIMITS, assemblyBytes: ASSEMBLY_BYTES_MAX, ...options.limits, messageBytes };
+  const bytesMax = options.messageBytesMax ?? MESSAGE_BYTES_MAX;
+  const messageBytes = typeof bytesMax === "number" ? () => bytesMax : bytesMax;
   return {
     async listen(address, accept) {
+      const assemblyBytes = Math.max(ASSEMBLY_BYTES_MAX, messageBytes());
+      const limits = {
+        ...DEFAULT_LIMITS,
+        assemblyBytes,
+        ...options.limits,
+        get messageBytes() {
+          return messageBytes(); // a reload may change it
+        },
+      };
       const health = new HealthService([EXTERNAL_PROCESSOR]);
       const methods = new Map([
         ...health.methods(),

@@ -1,5 +1,6 @@
 /** Envoy, an upstream and our ext_proc server around routes, all on loopback. */
 import { printDiagnostics } from "../../engine/config/print.ts";
+import { messageBytesMax } from "../../engine/core/routes/needs.ts";
 import type { RoutePlan } from "../../engine/core/routes/route.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
 import { loadFile } from "../../engine/runtime/configuration.ts";
@@ -29,10 +30,11 @@ export type RigOptions = {
 /** Starts all three for `routes`; `accept` takes the calls of Envoy. Rejects with a message for people. */
 export async function startRig(routes: readonly RoutePlan[], accept: Accept, options: RigOptions): Promise<Rig> {
   const upstream = await startUpstream(options.respond);
-  const listening = await newTransport(options.transport ?? transportUnderTest(), throwBug).listen(
-    "127.0.0.1:0",
-    accept,
-  );
+  const transport = newTransport(options.transport ?? transportUnderTest(), {
+    onBug: throwBug,
+    bytesMax: () => messageBytesMax(routes),
+  });
+  const listening = await transport.listen("127.0.0.1:0", accept);
   const stopServers = async () => {
     await listening.close();
     await upstream.stop();

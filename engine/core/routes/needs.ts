@@ -94,9 +94,40 @@ export function bufferBytes(bodyBytesMax: number): number {
   return 2 * bodyBytesMax + SLACK_BYTES;
 }
 
+/** The largest message a proxy may send for these routes: the largest body it holds, and what frames it; in bytes. */
+export function messageBytesMax(routes: readonly RoutePlan[]): number {
+  let bodyBytes = 0;
+  for (let i = 0; i < routes.length; i++) {
+    const route = routes[i] as RoutePlan;
+    bodyBytes = Math.max(bodyBytes, route.request?.limits.bodyBytes ?? 0, route.response?.limits.bodyBytes ?? 0);
+  }
+  return bufferBytes(bodyBytes) + SLACK_BYTES;
+}
+
 // The server gone is a fault `error` of every message.
 function passesErrors(section: SectionPlan | undefined): boolean {
   return section === undefined || !section.enforce || section.onFault.error === null;
+}
+
+const BODY_MODES: { readonly [need in BodyNeed]: string } = {
+  none: "NONE",
+  buffered: "BUFFERED",
+  streamed: "STREAMED",
+  duplex: "FULL_DUPLEX_STREAMED",
+};
+
+/** What is needed of one direction as lines of Envoy's `processing_mode`, without indentation. */
+export function processingMode(need: Needs, direction: "request" | "response"): string[] {
+  const isRequest = direction === "request";
+  return [
+    `${direction}_header_mode: ${sendMode(isRequest ? need.requestHeaders : need.responseHeaders)}`,
+    `${direction}_body_mode: ${BODY_MODES[isRequest ? need.requestBody : need.responseBody]}`,
+    `${direction}_trailer_mode: ${sendMode(isRequest ? need.requestTrailers : need.responseTrailers)}`,
+  ];
+}
+
+function sendMode(needed: boolean): string {
+  return needed ? "SEND" : "SKIP";
 }
 
 const LETTERS: { readonly [need in BodyNeed]: string } = { none: "N", buffered: "B", streamed: "S", duplex: "D" };

@@ -38,7 +38,10 @@ describe.skipIf(!hasGo).each(TRANSPORTS)("grpc-go against %s", (name) => {
       const built = await buildGo(GO_MODULE, "client", "test");
       if ("missing" in built) throw new Error(built.missing);
       const bugs: unknown[] = [];
-      const listening = await newTransport(name, (error) => bugs.push(error)).listen("127.0.0.1:0", exclaim);
+      const listening = await newTransport(name, { onBug: (error) => bugs.push(error), bytesMax: () => 0 }).listen(
+        "127.0.0.1:0",
+        exclaim,
+      );
       try {
         const args = [listening.address, String(exchanges), String(bodyBytes)];
         const { code, output } = await runProgram(built.file, args, process.env, BUILD_AND_RUN_MS);
