@@ -223,8 +223,10 @@ class RoutedTreatment implements Treatment {
     // Its first byte says it all, and the peer may wait for an answer before it sends more.
     if (message.reading === "grpc" && chunk.length > 0)
       return this.decide(section, grpcVerdict(section, chunk), undefined);
-    if (message.bytes <= section.plan.limits.bodyBytes) return undefined;
-    return this.decide(section, tooLarge(section), undefined);
+    if (message.bytes > section.plan.limits.bodyBytes) return this.treated(section, message, tooLarge(section));
+    if (!this.runtime.budget.tryTake("bodies", chunk.length)) return this.treated(section, message, overload(section));
+    message.taken += chunk.length;
+    return undefined;
   }
 
   recvBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision> {
