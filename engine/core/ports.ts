@@ -73,24 +73,53 @@ export type KeyValueStore = {
   get(key: string): Promise<Uint8Array | undefined | SystemError>;
   /** Deleting what is not there is no error. */
   delete(key: string): Promise<SystemError | undefined>;
+  /**
+   * Makes `next` of what is byte for byte `before`; undefined stands for no value on either side. `conflict`: something
+   * else is there, and nothing was changed. Any other error but `throttled` leaves open whether it was: read again.
+   */
+  compareAndSet(
+    key: string,
+    before: Uint8Array | undefined,
+    next: Uint8Array | undefined,
+  ): Promise<SystemError | undefined>;
+  /** The keys that begin with `prefix`, in no order. */
+  list(prefix: string): Promise<string[] | SystemError>;
 };
+
+/** What an object is beside its bytes. Without it: JSON. */
+export type ObjectAbout = { contentType: string /** "": none */; contentEncoding: string };
+
 export type ObjectStore = {
-  put(key: string, value: Uint8Array): Promise<SystemError | undefined>;
+  /** An object is put once: the same bytes again are no error, others under its key are a `conflict`. */
+  put(key: string, value: Uint8Array, about?: ObjectAbout): Promise<SystemError | undefined>;
 };
+
+/** What a message carries beside its bytes. */
+export type MessageAbout = {
+  /** messages with one key keep their order, where the system has keys; "": none */
+  key: string;
+  headers: { readonly [name: string]: string };
+};
+
 export type Publisher = {
-  publish(id: string, message: Uint8Array): Promise<SystemError | undefined>;
+  /** `id` names the message for whoever removes duplicates: NATS's message id, a Kafka header. */
+  publish(id: string, message: Uint8Array, about?: MessageAbout): Promise<SystemError | undefined>;
 };
 export type HttpPoster = {
-  /** POSTs JSON; the reply's body where there is one */
+  /** Sends JSON; the reply's body where there is one */
   post(id: string, body: Uint8Array): Promise<{ reply: string } | SystemError>;
 };
 export type LocalFile = {
-  /** writes one event as `<id>.json` */
+  /** Writes one event: as `<id>.json`, or as the next line of the one file that all go to. */
   write(id: string, content: Uint8Array): Promise<SystemError | undefined>;
-  /** undefined where there is none */
+  /** undefined where there is none; an error where all events go to one file */
   read(id: string): Promise<Uint8Array | undefined | SystemError>;
-  /** Removing what is not there is no error. */
+  /** Removing what is not there is no error. As `read` otherwise. */
   remove(id: string): Promise<SystemError | undefined>;
+};
+export type SearchIndex = {
+  /** Indexes an event (JSON text) under its id; once more replaces. */
+  index(id: string, event: Uint8Array): Promise<SystemError | undefined>;
 };
 
 /** Where a tee sends, as the plan names it. */

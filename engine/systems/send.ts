@@ -21,5 +21,7 @@ export async function sendEvent(port: SystemPort, id: string, payload: string): 
       return port.poster.post(id, Buffer.from(payload));
     case "ExternalLocalFile":
       return (await port.file.write(id, Buffer.from(payload))) ?? NO_REPLY;
+    case "ExternalSearchIndex":
+      return (await port.search.index(id, Buffer.from(payload))) ?? NO_REPLY;
   }
 }

@@ -8,6 +8,7 @@ import type {
   LocalFile,
   ObjectStore,
   Publisher,
+  SearchIndex,
   StateStore,
   SystemError,
   SystemType,
@@ -38,7 +39,8 @@ export type SystemPort =
   | { type: "ExternalObjectStore"; objects: ObjectStore }
   | { type: "ExternalPubSub"; publisher: Publisher }
   | { type: "ExternalHttp"; poster: HttpPoster }
-  | { type: "ExternalLocalFile"; file: LocalFile };
+  | { type: "ExternalLocalFile"; file: LocalFile }
+  | { type: "ExternalSearchIndex"; search: SearchIndex };
 
 export type OpenedSystem = {
   port: SystemPort;
