@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `binge` command: one file per verb. */
 import { readFileSync } from "node:fs";
+import { CHECK_HELP, check } from "./check.ts";
 import { ENVOY_HELP, envoy } from "./envoy.ts";
 import { Ending, Exit } from "./exit.ts";
 import { EXTPROC_HELP, extproc } from "./extproc.ts";
@@ -11,11 +12,11 @@ import { SCHEMA_HELP, schema } from "./schema.ts";
 import { TEST_HELP, test } from "./test.ts";
 
 type Verb = (args: readonly string[]) => Promise<number>;
-const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, lint, list, schema };
+const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, lint, check, list, schema };
 
 const HELP = `binge: small event pipelines where the traffic already is
 
-${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
+${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, LINT_HELP, CHECK_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
 
 binge --help, binge --version
 

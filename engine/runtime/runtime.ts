@@ -1,6 +1,6 @@
 /** A plan put to work on Node: ports, systems, tee queue, counters. A host asks it for routes and tells it verdicts. */
 import { isUtf8 } from "node:buffer";
-import type { SystemConfig } from "../config/load.ts";
+import type { SystemConfig } from "../config/external-systems.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Ports, Tees, TeeTarget } from "../core/ports.ts";
@@ -8,19 +8,17 @@ import { routeMark } from "../core/routes/needs.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
 import { type Deliver, deliverTo, directTees } from "../systems/direct-tees.ts";
-import { isSystemError } from "../systems/failure.ts";
 import { type Memory, newMemory } from "../systems/memory.ts";
-import { findSystem } from "../systems/registry.ts";
 import { statesOf } from "../systems/states.ts";
-import type { OpenedSystem } from "../systems/system.ts";
 import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
 import type { RuntimeCounters } from "./counters.ts";
 import { countingInstruments } from "./instruments.ts";
+import { keyOf, missingSecrets, openSystems } from "./open-systems.ts";
 import { mathRandom, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
 import { countersOf, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
-import { newSecrets } from "./secrets.ts";
+import { newSecrets, type SecretError } from "./secrets.ts";
 import { newTeeQueue, queuedTees, type TeeQueue } from "./tee-queue.ts";
 
 export type Log = (level: "info" | "warn" | "error", message: string) => void;
@@ -85,18 +83,17 @@ export async function startRuntime(
   const secrets = newSecrets(process.env);
   const log: Log = (level, message) => options.log(level, secrets.mask(message));
   const hmacs = nodeHmacs(secrets.resolve);
-  const missing = hmacs.prepare(plan.secrets);
-  if (missing.length > 0) {
-    throw new StartError(
-      true,
-      missing.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`).join("\n"),
-    );
-  }
+  refuseMissing([...hmacs.prepare(plan.secrets), ...missingSecrets(systems, secrets)]);
   const allowSpawn = options.allowSpawn === true;
   if (!allowSpawn) refuseSpawning(plan);
   const memory = newMemory();
   const mode = options.tees ?? "queued";
-  const opened = await openSystems(typeof mode === "function" ? inMemory(systems) : systems, memory);
+  const { opened, errors } = await openSystems(
+    typeof mode === "function" ? inMemory(systems) : systems,
+    memory,
+    secrets,
+  );
+  if (errors.length > 0) throw new StartError(false, secrets.mask(errors.join("\n")));
   const deliver = deliverTo((target) => opened.get(keyOf(target))?.port);
   const queue = newQueue(plan, deliver, counters, log);
   const commands = allowSpawn
@@ -158,6 +155,12 @@ export async function startRuntime(
   };
 }
 
+function refuseMissing(secrets: readonly SecretError[]): void {
+  if (secrets.length === 0) return;
+  const lines = secrets.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`);
+  throw new StartError(true, lines.join("\n"));
+}
+
 // What clients send would start programs: that is said where the server is started, not in the file alone.
 function refuseSpawning(plan: Plan): void {
   const names = spawningSteps(plan);
@@ -179,14 +182,10 @@ function newWarnOnce(log: Log): (message: string) => void {
   };
 }
 
-function keyOf(system: { type: string; name: string }): string {
-  return `${system.type} ${system.name}`;
-}
-
 // Counts and joins of a test need their stores; nothing of it leaves the process.
 function inMemory(systems: readonly SystemConfig[]): SystemConfig[] {
   const stores = systems.filter((system) => system.type === "ExternalKVStore");
-  return stores.map((system) => ({ ...system, connectionString: "mem:test" }));
+  return stores.map((system) => ({ ...system, connectionString: "mem:test", options: {} }));
 }
 
 function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {
@@ -199,24 +198,6 @@ function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {
       return Promise.resolve(nothing);
     },
   };
-}
-
-async function openSystems(systems: readonly SystemConfig[], memory: Memory): Promise<Map<string, OpenedSystem>> {
-  const opened = new Map<string, OpenedSystem>();
-  const errors: string[] = [];
-  for (const system of systems) {
-    const connection = findSystem(system.type, system.connectionString);
-    if ("error" in connection) {
-      errors.push(`system "${system.name}": ${connection.error}`); // the loader has refused such a file already
-      continue;
-    }
-    const result = await connection.open({ name: system.name, memory });
-    if (isSystemError(result)) errors.push(`system "${system.name}": ${result.message}`);
-    else opened.set(keyOf(system), result);
-  }
-  if (errors.length === 0) return opened;
-  await Promise.all([...opened.values()].map((system) => system.close()));
-  throw new StartError(false, errors.join("\n"));
 }
 
 const QUEUE_BYTES = 64 * 1024 * 1024;

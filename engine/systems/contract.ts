@@ -3,7 +3,7 @@
  * system, one more for each port that can do more than take events.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { KeyValueStore, ObjectStore, Publisher } from "../core/ports.ts";
+import type { KeyValueStore, ObjectStore, Publisher, SystemError } from "../core/ports.ts";
 import { isSystemError } from "./failure.ts";
 import { sendEvent } from "./send.ts";
 import type { OpenedSystem } from "./system.ts";
@@ -18,6 +18,13 @@ export type Bench = {
   /** closes the system and whatever stands behind it */
   end(): Promise<void>;
 };
+
+/** A system that must open. */
+export async function opened(opening: Promise<OpenedSystem | SystemError>): Promise<OpenedSystem> {
+  const system = await opening;
+  if (isSystemError(system)) throw new Error(system.message);
+  return system;
+}
 
 /** Nothing here may end up outside of where the system writes, or break a header. */
 const HOSTILE_IDS = ["", ".", "..", "../out", "a/b", "/etc/x", "a\0b", "a\r\nx: y", ".hidden", "é", "x".repeat(5000)];

@@ -1,4 +1,4 @@
-/** One POST over Node's client: from bytes to a status and a bounded reply, or a value that says what broke. */
+/** One request with a body over Node's client: from bytes to a status and a bounded reply, or a value that says what broke. */
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { SystemError } from "../core/ports.ts";
@@ -10,10 +10,18 @@ const REPLY_BYTES_MAX = 1024 * 1024;
 const SOCKETS_MAX = 16;
 const FREE_SOCKETS_MAX = 4;
 
-export type ExchangeOptions = { url: string; authorization: string; shown: string; timeoutMs: number };
+export type ExchangeOptions = {
+  url: string;
+  method: string;
+  /** sent with each; lower-case names */
+  headers: { readonly [name: string]: string };
+  /** the URL as messages show it */
+  shown: string;
+  timeoutMs: number;
+};
 export type Exchange = { status: number; reply: string };
 export type Exchanges = {
-  /** Never rejects. */
+  /** `id` goes along as Idempotency-Key; "": none. Never rejects. */
   post(id: string, body: Uint8Array): Promise<Exchange | SystemError>;
   /** Ends idle sockets and exchanges under way. */
   close(): void;
@@ -42,7 +50,8 @@ type Answer = Exchange | SystemError | typeof STALE;
 function exchange(options: ExchangeOptions, agent: HttpAgent | false, id: string, body: Uint8Array): Promise<Answer> {
   return new Promise((resolve) => {
     const send = options.url.startsWith("https:") ? requestHttps : requestHttp;
-    const request = send(options.url, { method: "POST", agent, headers: headersFor(options, id, body) });
+    const { url, method } = options;
+    const request = send(url, { method, agent, headers: headersFor(options, id, body) });
     // Over the whole exchange: Node's own timeout only sees silence, and a target may drip.
     const timer = setTimeout(() => {
       settle(failure("timeout", `no reply within ${options.timeoutMs} ms posting to url '${options.shown}'`, true));
@@ -59,14 +68,10 @@ function exchange(options: ExchangeOptions, agent: HttpAgent | false, id: string
 }
 
 function headersFor(options: ExchangeOptions, id: string, body: Uint8Array): Record<string, string | number> {
-  const headers: Record<string, string | number> = {
-    "content-type": "application/json",
-    "content-length": body.byteLength,
-    "user-agent": "agglo",
-    // A retry may arrive twice; a target that minds can tell.
-    "idempotency-key": id,
-  };
-  if (options.authorization !== "") headers.authorization = options.authorization;
+  const headers: Record<string, string | number> = { "user-agent": "agglo", ...options.headers };
+  headers["content-length"] = body.byteLength;
+  // A retry may arrive twice; a target that minds can tell.
+  if (id !== "") headers["idempotency-key"] = id;
   return headers;
 }
 

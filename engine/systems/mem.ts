@@ -38,6 +38,7 @@ export async function openMem(settings: MemSettings, deps: SystemDeps): Promise<
   const state = { closed: false };
   return {
     port: newPort(settings, deps, state),
+    probe: async () => (state.closed ? CLOSED : { found: "in the memory of this process" }),
     async close() {
       state.closed = true;
     },

@@ -14,6 +14,8 @@ const FOUND: readonly (readonly [SystemType, string, string, string])[] = [
   ["ExternalHttp", "https://example.com/in", "web", "https://example.com/in"],
   ["ExternalLocalFile", "/tmp/events", "localfile", "/tmp/events"],
   ["ExternalLocalFile", "file:/tmp/events", "localfile", "/tmp/events"],
+  ["ExternalLocalFile", "file:/tmp/events.ndjson", "localfile", "/tmp/events.ndjson"],
+  ["ExternalObjectStore", "file:/tmp/objects", "object", "file:/tmp/objects"],
 ];
 
 /** [type, connection string, code, error, remedy] */
@@ -30,14 +32,14 @@ const REFUSED: readonly (readonly [SystemType, string, string, string, string])[
     "s3:",
     "E_NOT_YET",
     "s3: for ExternalObjectStore is not there yet",
-    "until then mem: serves to try things out",
+    "until then mem:, file: serves to try things out",
   ],
   [
     "ExternalObjectStore",
     "gcs:bucketName=b",
-    "E_NOT_YET",
-    "gcs: for ExternalObjectStore is not there yet",
-    "until then mem: serves to try things out",
+    "E_CONNECTION",
+    "gcs: is not there, as it never was in the original",
+    "Google's storage speaks S3: s3:endpoint=https://storage.googleapis.com,bucketName=B with an HMAC key",
   ],
   [
     "ExternalPubSub",
@@ -80,7 +82,7 @@ const REFUSED: readonly (readonly [SystemType, string, string, string, string])[
     "local",
     "E_CONNECTION",
     "the connection string has no scheme",
-    "for ExternalObjectStore there is mem:; later s3:, gcs:, file:",
+    "for ExternalObjectStore there is mem:, file:; later s3:",
   ],
   [
     "ExternalSearchIndex",
