@@ -10,7 +10,7 @@ import { type CheckContext, checkFields, isClean } from "./check.ts";
 /** How a connection string is to be understood, or why it cannot; engine/systems knows. */
 export type SystemForm =
   | { outputType: string; connectionString: string /** left out: it has no options */; optionFields?: Fields }
-  | { code: "E_CONNECTION" | "E_NOT_YET"; error: string; remedy: string };
+  | { code: "E_CONNECTION"; error: string; remedy: string };
 
 export type FindForm = (type: SystemType, connectionString: string) => SystemForm;
 

@@ -6,11 +6,12 @@ import { randomUUID } from "node:crypto";
 import { unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ConfigOf, Fields, SystemDefinition } from "../core/definition.ts";
-import type { LocalFile, ObjectStore, SystemError, SystemType } from "../core/ports.ts";
+import type { LocalFile, SystemError, SystemType } from "../core/ports.ts";
 import { CLOSED, failure } from "./failure.ts";
 import { fileFailure, refuseDirectory } from "./file-failure.ts";
 import { newEventFiles, newObjectFiles } from "./file-folder.ts";
 import { newLines } from "./file-lines.ts";
+import { type Closing, guardFile, guardObjects } from "./guard.ts";
 import { type OpenedSystem, type Parsed, type Probed, type Refusal, refuse, type SystemDeps } from "./system.ts";
 
 const ROTATE_BYTES = 128 * 1024 * 1024;
@@ -75,7 +76,7 @@ export async function openFile(settings: FileSettings, deps?: SystemDeps): Promi
   const { type, directory } = settings;
   const missing = await refuseDirectory(directory);
   if (missing !== undefined) return missing;
-  const state: State = { closed: false };
+  const state: Closing = { closed: false };
   const end = (close: () => Promise<void>) => ({
     probe: () => (state.closed ? Promise.resolve(CLOSED) : probe(directory)),
     close() {
@@ -100,20 +101,6 @@ export async function openFile(settings: FileSettings, deps?: SystemDeps): Promi
 }
 
 const ONE_FILE = failure("oneFile", "all events go to one file, and no single one is found there again", false);
-
-type State = { closed: boolean };
-
-function guardFile(file: LocalFile, state: State): LocalFile {
-  return {
-    write: async (id, content) => (state.closed ? CLOSED : file.write(id, content)),
-    read: async (id) => (state.closed ? CLOSED : file.read(id)),
-    remove: async (id) => (state.closed ? CLOSED : file.remove(id)),
-  };
-}
-
-function guardObjects(objects: ObjectStore, state: State): ObjectStore {
-  return { put: async (key, value, about) => (state.closed ? CLOSED : objects.put(key, value, about)) };
-}
 
 async function probe(directory: string): Promise<Probed | SystemError> {
   const path = join(directory, `.agglo-check-${randomUUID()}`);

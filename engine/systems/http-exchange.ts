@@ -3,6 +3,7 @@ import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { SystemError } from "../core/ports.ts";
 import { errorCode, failure } from "./failure.ts";
+import type { Tls } from "./tls.ts";
 
 /** More than any reply a pipeline has use for; the target chooses the length. */
 const REPLY_BYTES_MAX = 1024 * 1024;
@@ -18,6 +19,8 @@ export type ExchangeOptions = {
   /** the URL as messages show it */
   shown: string;
   timeoutMs: number;
+  /** left out: what Node trusts */
+  tls?: Tls;
 };
 export type Exchange = { status: number; reply: string };
 export type Exchanges = {
@@ -30,7 +33,7 @@ export type Exchanges = {
 export function newExchanges(options: ExchangeOptions): Exchanges {
   const secure = options.url.startsWith("https:");
   const limits = { keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: FREE_SOCKETS_MAX };
-  const agent = secure ? new HttpsAgent(limits) : new HttpAgent(limits);
+  const agent = secure ? new HttpsAgent({ ...limits, ...options.tls }) : new HttpAgent(limits);
   return {
     async post(id, body) {
       const answer = await exchange(options, agent, id, body);
@@ -50,8 +53,8 @@ type Answer = Exchange | SystemError | typeof STALE;
 function exchange(options: ExchangeOptions, agent: HttpAgent | false, id: string, body: Uint8Array): Promise<Answer> {
   return new Promise((resolve) => {
     const send = options.url.startsWith("https:") ? requestHttps : requestHttp;
-    const { url, method } = options;
-    const request = send(url, { method, agent, headers: headersFor(options, id, body) });
+    const { url, method, tls } = options;
+    const request = send(url, { method, agent, headers: headersFor(options, id, body), ...tls });
     // Over the whole exchange: Node's own timeout only sees silence, and a target may drip.
     const timer = setTimeout(() => {
       settle(failure("timeout", `no reply within ${options.timeoutMs} ms posting to url '${options.shown}'`, true));

@@ -3,7 +3,7 @@
  * target), a deadline over the whole exchange, replies and sockets bounded. A user and password in the URL become an
  * Authorization header and stand in no message.
  */
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ConfigOf, SystemDefinition } from "../core/definition.ts";
 import type { HttpPoster, SystemError, SystemType } from "../core/ports.ts";
@@ -11,6 +11,7 @@ import { headerValueError, writeRefusedBecause } from "../core/routes/header.ts"
 import { CLOSED, errorCode, failure, isSystemError, refuseId } from "./failure.ts";
 import { newExchanges } from "./http-exchange.ts";
 import { type OpenedSystem, type Parsed, type Probed, type Refusal, refuse, type SystemDeps } from "./system.ts";
+import { readTls, TLS_FIELD, type Tls } from "./tls.ts";
 
 const TIMEOUT_MS = 10_000;
 
@@ -32,6 +33,7 @@ const options = {
     of: { kind: "secret", doc: "Its value." },
     doc: "As headers, for values that stand in no file.",
   },
+  tls: TLS_FIELD,
 } as const;
 
 export const http: SystemDefinition = {
@@ -89,9 +91,11 @@ export async function openHttp(settings: HttpSettings, deps?: SystemDeps): Promi
   const chosen = (deps?.options ?? {}) as ConfigOf<typeof options>; // the loader has checked them
   const headers = headersOf(settings, { ...chosen.headers, ...chosen.secretHeaders });
   if (isSystemError(headers)) return headers;
+  const tls = readTls(chosen.tls) ?? {};
+  if (isSystemError(tls)) return tls;
   const { url, shown } = settings;
   const { method = "POST", timeoutMs = TIMEOUT_MS } = chosen;
-  const exchanges = newExchanges({ url, method, headers, shown, timeoutMs });
+  const exchanges = newExchanges({ url, method, headers, shown, timeoutMs, tls });
   const state = { closed: false };
   const poster: HttpPoster = {
     async post(id, body) {
@@ -105,7 +109,7 @@ export async function openHttp(settings: HttpSettings, deps?: SystemDeps): Promi
   };
   return {
     port: { type: "ExternalHttp", poster },
-    probe: async () => (state.closed ? CLOSED : connectTo(new URL(url), Math.min(timeoutMs, PROBE_MS))),
+    probe: async () => (state.closed ? CLOSED : connectTo(new URL(url), tls, Math.min(timeoutMs, PROBE_MS))),
     async close() {
       state.closed = true;
       exchanges.close();
@@ -130,11 +134,12 @@ function headersOf(settings: HttpSettings, chosen: Headers): Headers | SystemErr
 const PROBE_MS = 5000;
 
 // Whatever one sends may be taken for an event: a connection is as far as it goes without harm.
-function connectTo(url: URL, timeoutMs: number): Promise<Probed | SystemError> {
+function connectTo(url: URL, tls: Tls, timeoutMs: number): Promise<Probed | SystemError> {
   const secure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (secure ? 443 : 80));
   return new Promise((resolve) => {
+    const servername = isIP(host) === 0 ? { servername: host } : {};
     const found = secure ? "connected with TLS, sent nothing" : "connected, sent nothing";
     const settle = (answer: Probed | SystemError): void => {
       socket.destroy();
@@ -142,7 +147,7 @@ function connectTo(url: URL, timeoutMs: number): Promise<Probed | SystemError> {
     };
     const connected = (): void => settle({ found });
     const socket: Socket = secure
-      ? connectTls({ host, port, servername: host }, connected)
+      ? connectTls({ ...tls, host, port, ...servername }, connected)
       : connectTcp({ host, port }, connected);
     socket.setTimeout(timeoutMs, () => settle(failure("timeout", `no connection within ${timeoutMs} ms`, true)));
     socket.on("error", (error) => settle(failure(errorCode(error), `${errorCode(error)} connecting`, true)));

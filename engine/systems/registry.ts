@@ -1,9 +1,14 @@
 /** Every system there is, by the scheme a user types. A new one is a file in this folder and a line here. */
 import type { SystemDefinition } from "../core/definition.ts";
 import type { SystemError, SystemType } from "../core/ports.ts";
+import { dynamo, openDynamo, parseDynamo } from "./dynamo.ts";
+import { elastic, openElastic, parseElastic } from "./elastic.ts";
 import { file, openFile, parseFile } from "./file.ts";
 import { http, openHttp, parseHttp } from "./http.ts";
+import { kafka, openKafka, parseKafka } from "./kafka.ts";
 import { mem, openMem, parseMem } from "./mem.ts";
+import { nats, openNats, parseNats } from "./nats.ts";
+import { openS3, parseS3, s3 } from "./s3.ts";
 import { type Connection, type OpenedSystem, type Parsed, type Refusal, refuse, type SystemDeps } from "./system.ts";
 
 export type System = {
@@ -15,6 +20,11 @@ export const systems: readonly System[] = [
   newSystem(mem, parseMem, openMem),
   newSystem(file, parseFile, openFile),
   newSystem(http, parseHttp, openHttp),
+  newSystem(dynamo, parseDynamo, openDynamo),
+  newSystem(s3, parseS3, openS3),
+  newSystem(nats, parseNats, openNats),
+  newSystem(kafka, parseKafka, openKafka),
+  newSystem(elastic, parseElastic, openElastic),
 ];
 
 function newSystem<S extends Parsed>(
@@ -34,16 +44,6 @@ function newSystem<S extends Parsed>(
   };
 }
 
-/** Schemes the grammar knows and this version does not open yet; their form is not checked. */
-export const LATER_SCHEMES: { readonly [type in SystemType]: readonly string[] } = {
-  ExternalKVStore: ["dynamo"],
-  ExternalObjectStore: ["s3"],
-  ExternalPubSub: ["nats", "kafka"],
-  ExternalHttp: [],
-  ExternalLocalFile: [],
-  ExternalSearchIndex: ["elastic"],
-};
-
 /** The types whose connection strings are what they name, without a scheme of ours. */
 const SCHEMELESS: { readonly [type in SystemType]?: string } = { ExternalHttp: "http", ExternalLocalFile: "file" };
 
@@ -57,7 +57,6 @@ export function findSystem(type: SystemType, connectionString: string): Connecti
     const { key, types } = system.definition;
     if (key === scheme && types.includes(type)) return system.connect(type, connectionString);
   }
-  if (LATER_SCHEMES[type].includes(scheme)) return notYet(type, scheme);
   if (type === "ExternalObjectStore" && scheme === "gcs") return GCS;
   return unknown(type, scheme);
 }
@@ -77,17 +76,9 @@ function schemeOf(type: SystemType, connectionString: string): string {
   return colon === -1 ? "" : connectionString.slice(0, colon);
 }
 
-function notYet(type: SystemType, scheme: string): Refusal {
-  const now = schemesOf(type);
-  const remedy = now === "" ? "" : `until then ${now} serves to try things out`;
-  return { code: "E_NOT_YET", error: `${scheme}: for ${type} is not there yet`, remedy };
-}
-
 function unknown(type: SystemType, scheme: string): Refusal {
   const found = scheme === "" ? "has no scheme" : `has the unknown scheme "${scheme.slice(0, 40)}:"`;
-  const later = LATER_SCHEMES[type].map((name) => `${name}:`).join(", ");
-  const known = [schemesOf(type), later === "" ? "" : `later ${later}`].filter((text) => text !== "").join("; ");
-  return refuse(`the connection string ${found}`, `for ${type} there is ${known}`);
+  return refuse(`the connection string ${found}`, `for ${type} there is ${schemesOf(type)}`);
 }
 
 function schemesOf(type: SystemType): string {

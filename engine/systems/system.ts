@@ -18,7 +18,7 @@ import type {
 import type { Memory } from "./memory.ts";
 
 /** Why a connection string will not do: what was found, and what would do. */
-export type Refusal = { code: "E_CONNECTION" | "E_NOT_YET"; error: string; remedy: string };
+export type Refusal = { code: "E_CONNECTION"; error: string; remedy: string };
 
 /** What every parsed connection string says; each system adds what it needs to open. */
 export type Parsed = {
