@@ -73,6 +73,7 @@ export async function openDynamo(settings: DynamoSettings, deps: SystemDeps): Pr
   const onceClient = new library.DynamoDBClient({ ...config, maxAttempts: 1 });
   const table: Table = { library, client, onceClient, name: settings.table, prefixLength: settings.prefixLength };
   const state = { closed: false };
+  await warmUp(table);
   const store = dynamoValues(table);
   const fold = dynamoTallies(table, TALLY_LIMITS, Date.now);
   const join = dynamoCompletions(table, COMPLETION_LIMITS, Date.now);
@@ -86,6 +87,16 @@ export async function openDynamo(settings: DynamoSettings, deps: SystemDeps): Pr
       onceClient.destroy();
     },
   };
+}
+
+/**
+ * The first request looks for credentials, loads what that needs and connects: longer than a route may wait. Whether the
+ * table is there is another matter, and no reason not to start.
+ */
+async function warmUp({ onceClient, library, name: TableName, prefixLength }: Table): Promise<void> {
+  const key = "agglo-check-".padEnd(prefixLength, "-");
+  const Key = { KeyPrefix: { S: key.slice(0, prefixLength) }, ValueKey: { S: key } };
+  await onceClient.send(new library.GetItemCommand({ TableName, Key })).catch(() => undefined);
 }
 
 function clientConfig(settings: DynamoSettings, chosen: ConfigOf<typeof options>): DynamoDBClientConfig {
