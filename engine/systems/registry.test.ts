@@ -118,4 +118,18 @@ describe("the registry", () => {
       expect(systems.filter((system) => system.definition.types.includes(type))).not.toEqual([]);
     }
   });
+
+  test("loads no client library before a system is opened", () => {
+    const root = new URL("../../", import.meta.url);
+    const rooms = ["engine", "extproc", "cli", "envoy"];
+    const files = rooms.flatMap((room) =>
+      readdirSync(new URL(room, root), { recursive: true, encoding: "utf8" }).map((name) => `${room}/${name}`),
+    );
+    const sources = files.filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
+    const importing = (pattern: RegExp) =>
+      sources.filter((name) => pattern.test(readFileSync(new URL(name, root), "utf8"))).sort();
+    expect(importing(/^import (?!type )[^;]*"@(?:aws-sdk|nats-io|platformatic)\//m)).toEqual([]);
+    const opening = ["dynamo", "kafka", "nats", "s3"].map((key) => `engine/systems/${key}.ts`);
+    expect(importing(/await import\("@(?:aws-sdk|nats-io|platformatic)\//)).toEqual(opening);
+  });
 });
