@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { JsonObject } from "../core/event/json.ts";
 import { type Bench, opened as open, takesEvents } from "./contract.ts";
@@ -248,6 +251,23 @@ describe("the options of an HTTP target", () => {
   ])("refuse %j", async (headers, message) => {
     const system = await openHttp(settingsFor(target.url), withOptions({ headers }));
     expect(system).toMatchObject({ code: "options", message });
+  });
+
+  test("say whom to trust over TLS", async () => {
+    const fixture = (name: string) =>
+      fileURLToPath(new URL(`../../test/e2e/transport/fixtures/${name}`, import.meta.url));
+    const certificate = { cert: readFileSync(fixture("cert.pem")), key: readFileSync(fixture("key.pem")) };
+    const secure = createSecureServer(certificate, (_, response) => void response.end("{}")).listen(0, "127.0.0.1");
+    await once(secure, "listening");
+    const settings = settingsFor(`https://localhost:${(secure.address() as AddressInfo).port}/`);
+    const trusting = await open(openHttp(settings, withOptions({ tls: { caFile: fixture("cert.pem") } })));
+    expect(await sendEvent(trusting.port, "a", "{}")).toEqual({ reply: "{}" });
+    expect(await trusting.probe()).toEqual({ found: "connected with TLS, sent nothing" });
+    const wary = await open(openHttp(settings));
+    expect(await sendEvent(wary.port, "a", "{}")).toMatchObject({ retryable: false });
+    await Promise.all([trusting.close(), wary.close()]);
+    secure.closeAllConnections();
+    secure.close();
   });
 
   test("a probe connects and sends nothing", async () => {

@@ -2,6 +2,7 @@
  * Kafka: an idempotent producer that waits for every replica. One request is under way at a time, so that messages keep
  * their order; what comes meanwhile goes together in the next one.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { MessageToProduce, Producer, ProducerOptions } from "@platformatic/kafka";
 import type { ConfigOf, SystemDefinition } from "../core/definition.ts";
 import { decimalText } from "../core/event/decimal.ts";
@@ -21,6 +22,7 @@ const TIMEOUT_MS = 10_000;
 /** Of the client's own, within one request; the tee's come on top. */
 const RETRIES = 3;
 const RETRY_MS = 100;
+const CLOSE_MS = 2000;
 /** Brokers take batches up to a megabyte by default, the larger message alone in its own. */
 const BATCH_BYTES = 512 * 1024;
 const BATCH_MESSAGES = 1000;
@@ -81,20 +83,30 @@ type Chosen = ConfigOf<typeof options>;
 type Library = typeof import("@platformatic/kafka");
 type Message = MessageToProduce<Buffer, Buffer, Buffer, Buffer>;
 type KafkaProducer = Producer<Buffer, Buffer, Buffer, Buffer>;
+type Client = {
+  producer: KafkaProducer;
+  renew(): KafkaProducer /** for one send, its retries included */;
+  sendMs: number;
+};
 
 export async function openKafka(settings: KafkaSettings, deps: SystemDeps): Promise<OpenedSystem | SystemError> {
   const chosen = (deps.options ?? {}) as Chosen; // the loader has checked them
   const tls = readTls(chosen.tls);
   if (tls !== undefined && isSystemError(tls)) return tls;
   const library = await import("@platformatic/kafka");
-  const producer: KafkaProducer = new library.Producer(producerOptions(settings, chosen, tls, library));
+  const config = producerOptions(settings, chosen, tls, library);
+  const client: Client = {
+    producer: new library.Producer(config),
+    renew: () => new library.Producer(config),
+    sendMs: (chosen.timeoutMs ?? TIMEOUT_MS) * (RETRIES + 2),
+  };
   const keyBy = chosen.keyBy === undefined ? undefined : compilePath(chosen.keyBy);
   const state = { closed: false };
   const batches = newBatches<Message>({
     concurrency: 1,
     bytesMax: BATCH_BYTES,
     itemsMax: BATCH_MESSAGES,
-    send: (messages) => send(producer, settings.topic, messages),
+    send: (messages) => send(client, settings.topic, messages),
   });
   const publisher: Publisher = {
     publish: async (id, value, about) =>
@@ -102,13 +114,18 @@ export async function openKafka(settings: KafkaSettings, deps: SystemDeps): Prom
   };
   return {
     port: { type: "ExternalPubSub", publisher: guardPublisher(publisher, state) },
-    probe: async () => (state.closed ? CLOSED : probe(producer, settings.topic)),
+    probe: async () => (state.closed ? CLOSED : probe(client.producer, settings.topic)),
     async close() {
       state.closed = true;
       await batches.idle();
-      await producer.close(true).catch(() => undefined); // it may never have been connected
+      await end(client.producer);
     },
   };
+}
+
+/** It may never have been connected, or be stuck. */
+async function end(producer: KafkaProducer): Promise<void> {
+  await Promise.race([producer.close(true).catch(() => undefined), delay(CLOSE_MS, undefined, { ref: false })]);
 }
 
 function producerOptions(
@@ -166,17 +183,28 @@ function keyOf(path: Path | undefined, value: Uint8Array): string {
   return "";
 }
 
-async function send(producer: KafkaProducer, topic: string, messages: readonly Message[]): Promise<BatchAnswer> {
+const LATE = Symbol("late");
+
+async function send(client: Client, topic: string, messages: readonly Message[]): Promise<BatchAnswer> {
+  const timer = new AbortController();
+  const late = delay(client.sendMs, LATE, { signal: timer.signal });
   try {
-    await producer.send({ messages: [...messages] });
-    return undefined;
+    const sent = client.producer.send({ messages: [...messages] });
+    if ((await Promise.race([sent, late])) !== LATE) return undefined;
+    // The client bounds each of its requests, and yet has been seen to answer none of them: it is given up.
+    sent.catch(() => undefined);
+    void end(client.producer);
+    client.producer = client.renew();
+    return failure("timeout", `no answer within ${client.sendMs} ms publishing to ${topic}`, true);
   } catch (thrown) {
     return kafkaFailure(`publishing to ${topic}`, thrown);
+  } finally {
+    timer.abort();
   }
 }
 
 /** The client's errors hold others; the broker's own has an `apiId`, and each says whether it may pass. */
-type Told = { message: string; code?: string; apiId?: string; canRetry?: boolean; errors?: Told[] };
+type Told = { message: string; code?: string; apiId?: string; canRetry?: boolean; errors?: Told[]; cause?: Told };
 
 function kafkaFailure(doing: string, thrown: unknown): SystemError {
   const told = flatten(thrown as Told);
@@ -194,7 +222,8 @@ function kafkaFailure(doing: string, thrown: unknown): SystemError {
 }
 
 function flatten(error: Told): Told[] {
-  return [error, ...(error.errors ?? []).flatMap(flatten)];
+  const inside = error.cause === undefined ? (error.errors ?? []) : [...(error.errors ?? []), error.cause];
+  return [error, ...inside.flatMap(flatten)];
 }
 
 async function probe(producer: KafkaProducer, topic: string): Promise<Probed | SystemError> {

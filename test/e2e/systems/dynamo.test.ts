@@ -12,6 +12,9 @@ import type { KeyValueStore, StateStore } from "../../../engine/core/ports.ts";
 import type { Fold, Join } from "../../../engine/core/state/update.ts";
 import { type Bench, keepsValues, opened, outlivesRestarts, takesEvents } from "../../../engine/systems/contract.ts";
 import { openDynamo, parseDynamo } from "../../../engine/systems/dynamo.ts";
+import { COMPLETION_LIMITS, dynamoCompletions } from "../../../engine/systems/dynamo-completions.ts";
+import type { Table } from "../../../engine/systems/dynamo-table.ts";
+import { dynamoTallies, TALLY_LIMITS } from "../../../engine/systems/dynamo-tallies.ts";
 import { newMemory } from "../../../engine/systems/memory.ts";
 import { keepsState } from "../../../engine/systems/state-contract.ts";
 import type { OpenedSystem } from "../../../engine/systems/system.ts";
@@ -24,6 +27,15 @@ if (missing !== undefined) process.stderr.write(`${missing}\n`);
 
 const START_MS = 600_000; // the first time it is fetched
 const credentials = { accessKeyId: "test", secretAccessKey: "testsecret" };
+
+const add = (id: string, path = ["n"]): Fold => ({
+  kind: "fold",
+  id,
+  key: "u:p:as",
+  path,
+  numbers: [{ name: "value", operator: "add", operand: 1 }],
+  reads: true,
+});
 
 describe.skipIf(missing !== undefined)("DynamoDB", () => {
   let server: DynamoServer;
@@ -115,6 +127,23 @@ describe.skipIf(missing !== undefined)("DynamoDB", () => {
     });
 
     outlivesRestarts("a table", () => server, openBench);
+
+    test("killed and started again in the middle, counts stay exact", { timeout: 120_000 }, async () => {
+      const { states } = portOf(await open(await newTable()));
+      const count = async (id: string): Promise<void> => {
+        const answer = await states.update(add(id));
+        if (answer.error === "") return;
+        expect(answer.retryable).toBe(true);
+        await count(id);
+      };
+      const early = Array.from({ length: 50 }, (_, i) => count(`id-${i}`));
+      await early[0];
+      await server.stop("SIGKILL");
+      const late = Array.from({ length: 50 }, (_, i) => count(`id-${50 + i}`));
+      await server.start();
+      await Promise.all([...early, ...late]);
+      expect((await states.update(add("id-0"))).values).toEqual({ n: { value: 100 } });
+    });
   });
 
   describe("with every third answer lost, refused or throttled:", () => {
@@ -141,15 +170,6 @@ describe.skipIf(missing !== undefined)("DynamoDB", () => {
     });
 
     keepsState("a table", async () => portOf(await open(await newTable(), 1, proxy.endpoint)).states);
-  });
-
-  const add = (id: string, path = ["n"]): Fold => ({
-    kind: "fold",
-    id,
-    key: "u:p:as",
-    path,
-    numbers: [{ name: "value", operator: "add", operand: 1 }],
-    reads: true,
   });
 
   test("the layout is the original's: the first characters, the key, the value", async () => {
@@ -180,6 +200,42 @@ describe.skipIf(missing !== undefined)("DynamoDB", () => {
     expect(item?.["n:value"]?.N).toBe("1300");
     expect(item?.IdsNew?.BS?.length).toBeLessThanOrEqual(512);
     expect(item?.IdsOld?.BS?.length).toBe(512);
+  });
+
+  test("what clients make one process add is bounded: groups, buckets, values that wait", async () => {
+    const library = await import("@aws-sdk/client-dynamodb");
+    const name = await newTable();
+    const table: Table = { library, client: looking, onceClient: looking, name, prefixLength: 1 };
+    const count = dynamoTallies(table, { ...TALLY_LIMITS, groupsMax: 2 }, Date.now);
+    const counted = [];
+    for (const group of ["a", "b", "c", "a"])
+      counted.push((await count(add(group + counted.length, ["n", group]))).reason);
+    const wait = dynamoCompletions(table, { ...COMPLETION_LIMITS, pendingMax: 1 }, Date.now);
+    const join = (key: string, joinKey: string): Join => ({
+      kind: "join",
+      id: key + joinKey,
+      key,
+      joinKeys: ["a", "b"],
+      joinKey,
+      timeoutMs: 0,
+    });
+    const joined = [];
+    for (const [key, joinKey] of ["1a", "2a", "1b", "2a"]) {
+      const { status, reason } = await wait(join(key as string, joinKey as string));
+      joined.push(status ?? reason);
+    }
+    expect(counted).toEqual(["error", "error", "overload", "error"]); // "error" stands beside no error too
+    expect(joined).toEqual(["triggered", "overload", "complete", "triggered"]);
+    const bucket = (i: number): Fold => ({
+      ...add(`bucket-${i}`, ["n", "a", "buckets"]),
+      reads: false,
+      numbers: [{ name: `${i}${"x".repeat(60_000)}`, operator: "add", operand: 1 }],
+    });
+    const roomy = dynamoTallies(table, TALLY_LIMITS, Date.now);
+    const answers = [];
+    for (let i = 0; i < 8; i++) answers.push(await roomy(bucket(i)));
+    expect(answers.map(({ error }) => error === "").lastIndexOf(true)).toBe(5);
+    expect(answers.at(-1)).toMatchObject({ reason: "overload", retryable: false });
   });
 
   test("what the original left is refused with a sentence, and nothing is added beside it", async () => {

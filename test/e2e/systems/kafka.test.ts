@@ -1,4 +1,5 @@
 /** The kafka: system against one Kafka node. */
+import { fileURLToPath } from "node:url";
 import { Admin, Consumer, type Message } from "@platformatic/kafka";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { JsonObject } from "../../../engine/core/event/json.ts";
@@ -13,6 +14,8 @@ import { type KafkaServer, startKafka } from "../../../tools/servers/kafka.ts";
 const missing = await whyNoJavaProgram("kafka");
 if (missing !== undefined) process.stderr.write(`${missing}\n`);
 
+const CERT = fileURLToPath(new URL("../transport/fixtures/cert.pem", import.meta.url));
+const KEY = fileURLToPath(new URL("../transport/fixtures/key.pem", import.meta.url));
 const START_MS = 600_000; // the first time it is fetched
 
 describe.skipIf(missing !== undefined)("Kafka", () => {
@@ -21,7 +24,7 @@ describe.skipIf(missing !== undefined)("Kafka", () => {
   let topics = 0;
 
   beforeAll(async () => {
-    server = await startKafka();
+    server = await startKafka({ username: "ann", password: "s3cret", certFile: CERT, keyFile: KEY });
     admin = new Admin({ clientId: "test", bootstrapBrokers: [server.address], retries: 100, retryDelay: 100 });
   }, START_MS);
   afterAll(async () => {
@@ -184,6 +187,27 @@ describe.skipIf(missing !== undefined)("Kafka", () => {
     const gone = await opened(openKafka(parsed, { name: "log", memory: newMemory() }));
     expect(await publisherOf(gone).publish("id-1", Buffer.from("x"))).toMatchObject({ retryable: true });
     await gone.close();
+  });
+
+  test("a login over TLS is made, and refused for good where it is wrong", async () => {
+    const topic = await newTopic();
+    const parsed = parseKafka("ExternalPubSub", `kafka:servers=${server.secureAddress},topicName=${topic}`);
+    if ("error" in parsed) throw new Error(parsed.error);
+    const publish = async (password: string, tls: JsonObject) => {
+      const sasl = { mechanism: "PLAIN", username: "ann", password };
+      const options = { sasl, tls, timeoutMs: 3000 };
+      const system = await opened(openKafka(parsed, { name: "log", memory: newMemory(), options }));
+      const error = await publisherOf(system).publish("id-1", Buffer.from("x"));
+      await system.close();
+      return error;
+    };
+    expect(await publish("s3cret", { caFile: CERT })).toBeUndefined();
+    expect((await messagesOf(topic)).map(({ id }) => id)).toEqual(["id-1"]);
+    const refused = await publish("wrong", { caFile: CERT });
+    expect(refused).toMatchObject({ code: "SASL_AUTHENTICATION_FAILED", retryable: false });
+    expect(JSON.stringify(refused)).not.toContain("wrong");
+    // Nobody vouches for it.
+    expect(await publish("s3cret", {})).toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT", retryable: true });
   });
 
   test("a probe asks for the topic and sends nothing", async () => {

@@ -1,4 +1,5 @@
 /** The nats: system against nats-server with JetStream. */
+import { fileURLToPath } from "node:url";
 import { type JetStreamManager, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,6 +15,8 @@ import { type NatsServer, startNats } from "../../../tools/servers/nats.ts";
 const missing = await whyNoGoPrograms("nats-server");
 if (missing !== undefined) process.stderr.write(`${missing}\n`);
 
+const CERT = fileURLToPath(new URL("../transport/fixtures/cert.pem", import.meta.url));
+const KEY = fileURLToPath(new URL("../transport/fixtures/key.pem", import.meta.url));
 const START_MS = 600_000; // the first time it is built
 
 describe.skipIf(missing !== undefined)("NATS", () => {
@@ -119,6 +122,33 @@ describe.skipIf(missing !== undefined)("NATS", () => {
     await server.start();
     expect(await publisherOf(system).publish("id-1", Buffer.from("x"))).toBeUndefined();
     await system.close();
+  });
+
+  test("a login over TLS is made, and refused for good where it is wrong", async () => {
+    const secure = await startNats("--user", "ann", "--pass", "s3cret", "--tls", "--tlscert", CERT, "--tlskey", KEY);
+    const servers = secure.url.replace("nats://127.0.0.1", "localhost"); // whom the certificate names
+    const parsed = parseNats("ExternalPubSub", `nats:servers=${servers},subject=s`);
+    if ("error" in parsed) throw new Error(parsed.error);
+    const probe = async (options: JsonObject) => {
+      const system = await opened(openNats(parsed, { name: "bus", memory: newMemory(), options }));
+      const found = await system.probe();
+      await system.close();
+      return found;
+    };
+    const tls = { caFile: CERT };
+    // There is no stream: who is told so has been let in.
+    expect(await probe({ user: "ann", password: "s3cret", tls })).toMatchObject({ code: "noStream" });
+    expect(await probe({ user: "ann", password: "wrong", tls })).toMatchObject({ code: "refused", retryable: false });
+    expect(await probe({ user: "ann", password: "s3cret" })).toMatchObject({ code: "unreachable" }); // nobody vouches for it
+    await secure.end();
+  });
+
+  test("files of TLS that cannot be read are said at opening", async () => {
+    const parsed = parseNats("ExternalPubSub", "nats:servers=h:1,subject=s");
+    if ("error" in parsed) throw new Error(parsed.error);
+    const open = (tls: JsonObject) => openNats(parsed, { name: "bus", memory: newMemory(), options: { tls } });
+    expect(await open({ caFile: "/not/there" })).toMatchObject({ message: "tls: a file cannot be read (ENOENT)" });
+    expect(await open({ certFile: CERT })).toMatchObject({ message: "tls: certFile and keyFile belong together" });
   });
 
   test("a probe finds the stream and sends nothing", async () => {
