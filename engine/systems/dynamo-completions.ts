@@ -50,7 +50,7 @@ export function dynamoCompletions(
   const waiting = newCap(limits.pendingMax, limits.keptMs);
   return async (join) => {
     const Key = stateKeyOf(table, join.key);
-    if (isSystemError(Key)) return failedAnswer(Key.message, "error", false);
+    if (isSystemError(Key)) return failedAnswer(`${Key.message}; a partitionUuid makes it longer`, "error", false);
     try {
       return await joinInto(table, limits, nowMs, waiting, Key, join);
     } catch (thrown) {

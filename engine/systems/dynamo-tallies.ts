@@ -75,7 +75,7 @@ export function dynamoTallies(
 async function refuseOld({ table, clean }: Tallies, key: string): Promise<StateAnswer | undefined> {
   if (clean.has(key)) return undefined;
   const Key = stateKeyOf(table, key);
-  if (isSystemError(Key)) return failedAnswer(Key.message, "error", false);
+  if (isSystemError(Key)) return failedAnswer(`${Key.message}; a partitionUuid makes it longer`, "error", false);
   if ((await readItem(table, Key)) !== undefined) {
     const message = `the original agglo has left its counts in table ${table.name}: take another table or partitionUuid, or remove the items that end in ":as"`;
     return failedAnswer(message, "error", false);
@@ -88,7 +88,7 @@ async function add(tallies: Tallies, fold: Fold): Promise<StateAnswer | undefine
   if (fold.numbers.length === 0) return undefined;
   const key = `${fold.key}:g:${fold.path.map(part).join(":")}`;
   const Key = stateKeyOf(tallies.table, key);
-  if (isSystemError(Key)) return failedAnswer(Key.message, "error", false);
+  if (isSystemError(Key)) return failedAnswer(`${Key.message}; a partitionUuid makes it longer`, "error", false);
   if (!tallies.groups.admits(Key.ValueKey.S, tallies.nowMs())) {
     return failedAnswer(
       `this process has added to ${tallies.limits.groupsMax} groups and takes no new ones`,

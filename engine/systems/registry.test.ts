@@ -84,7 +84,7 @@ const REFUSED: readonly (readonly [SystemType, string, string, string, string])[
     "http://u:${env:PW}@x/",
     "E_CONNECTION",
     "a connection string is taken as it stands, ${…} in it is not read",
-    "write the value",
+    "write the value; secrets stand under options",
   ],
 ];
 

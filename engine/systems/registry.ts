@@ -50,7 +50,10 @@ const SCHEMELESS: { readonly [type in SystemType]?: string } = { ExternalHttp: "
 /** What a connection string means for a type, or why it will not do. Opens nothing. */
 export function findSystem(type: SystemType, connectionString: string): Connection | Refusal {
   if (/\$\{(?:env|file):/.test(connectionString)) {
-    return refuse("a connection string is taken as it stands, ${…} in it is not read", "write the value");
+    return refuse(
+      "a connection string is taken as it stands, ${…} in it is not read",
+      "write the value; secrets stand under options",
+    );
   }
   const scheme = schemeOf(type, connectionString);
   for (const system of systems) {

@@ -65,7 +65,8 @@ async function started(program: ServerProgram): Promise<ChildProcess> {
   const child = spawnInto(output, program);
   try {
     for (const end = Date.now() + START_TIMEOUT_MS; Date.now() < end; await delay(25)) {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`exit code ${child.exitCode}`);
+      const isGone = child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+      if (isGone) throw new Error(`exit code ${child.exitCode}`);
       if (await program.ready().catch(() => false)) return child; // not there yet
     }
     throw new Error(`not ready within ${START_TIMEOUT_MS} ms`);
@@ -80,7 +81,7 @@ function spawnInto(output: string, { file, args, folder }: ServerProgram): Child
   const fd = openSync(output, "a");
   try {
     const child = spawn(file, args, { stdio: ["ignore", fd, fd], cwd: folder });
-    child.once("error", () => {}); // then there is no exit code, and `started` says so
+    child.once("error", () => {}); // then it has no id, and `started` says so
     // Whoever started it may die without stopping it.
     const kill = () => child.kill("SIGKILL");
     process.once("exit", kill);
