@@ -5,6 +5,7 @@
 import type { DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
 import type { ConfigOf, SystemDefinition } from "../core/definition.ts";
 import type { KeyValueStore, StateStore, SystemError, SystemType } from "../core/ports.ts";
+import { CREDENTIAL_FIELDS } from "./aws-credentials.ts";
 import { COMPLETION_LIMITS, dynamoCompletions } from "./dynamo-completions.ts";
 import { type Table, tableFailure } from "./dynamo-table.ts";
 import { dynamoTallies, TALLY_LIMITS } from "./dynamo-tallies.ts";
@@ -23,11 +24,7 @@ const options = {
   credentials: {
     kind: "object",
     doc: "Left out: AWS's own chain.",
-    fields: {
-      accessKeyId: { kind: "string", required: true, doc: "The key's id." },
-      secretAccessKey: { kind: "secret", required: true, doc: "The key." },
-      sessionToken: { kind: "secret", doc: "Of temporary credentials." },
-    },
+    fields: CREDENTIAL_FIELDS,
   },
   timeoutMs: { kind: "integer", min: 1, max: 600_000, doc: `For one request. Default ${TIMEOUT_MS}.` },
 } as const;

@@ -16,7 +16,7 @@ export function newEventFiles(directory: string): LocalFile {
   const pathOf = (id: string): string => join(directory, `${id}.json`);
   return {
     async write(id, content) {
-      return refuseFileName(id) ?? writeThen(rename, pathOf(id), content);
+      return refuseFileName(id) ?? writeThen(replace, pathOf(id), content);
     },
     async read(id) {
       return refuseFileName(id) ?? readOrMissing(pathOf(id));
@@ -49,8 +49,16 @@ async function makeFolders(directory: string): Promise<SystemError | undefined> 
   }
 }
 
+/** Gives a written file its name, and leaves nothing under the temporary one unless it throws. */
+type Take = (temporary: string, final: string) => Promise<SystemError | undefined>;
+
+const replace: Take = async (temporary, final) => {
+  await rename(temporary, final);
+  return undefined;
+};
+
 /** A link, unlike a rename, takes no name that is taken: of many that write at once one is first. */
-function linkOrSame(value: Uint8Array): (temporary: string, final: string) => Promise<SystemError | undefined> {
+function linkOrSame(value: Uint8Array): Take {
   return async (temporary, final) => {
     try {
       await link(temporary, final);
@@ -64,10 +72,6 @@ function linkOrSame(value: Uint8Array): (temporary: string, final: string) => Pr
   };
 }
 
-// Whatever moves it, `take` leaves nothing under the temporary name unless it throws.
-// biome-ignore lint/suspicious/noConfusingVoidType: fs.rename resolves with nothing
-type Take = (temporary: string, final: string) => Promise<SystemError | undefined | void>;
-
 async function writeThen(take: Take, final: string, content: Uint8Array): Promise<SystemError | undefined> {
   written++;
   // Neither an id nor a part of a key begins with a dot, so none can be called like this.
@@ -75,7 +79,7 @@ async function writeThen(take: Take, final: string, content: Uint8Array): Promis
   try {
     // wx: whoever may write to the folder cannot have it follow a link planted under that name.
     await writeFile(temporary, content, { flag: "wx", mode: 0o644 });
-    return (await take(temporary, final)) ?? undefined;
+    return await take(temporary, final);
   } catch (thrown) {
     // Whatever stands there is of no use; if it cannot be removed either, the folder is what is broken.
     await unlink(temporary).catch(() => undefined);

@@ -6,6 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import type { ConfigOf, SystemDefinition } from "../core/definition.ts";
 import type { ObjectAbout, ObjectStore, SystemError, SystemType } from "../core/ports.ts";
+import { CREDENTIAL_FIELDS } from "./aws-credentials.ts";
 import { awsFailure, awsStatus } from "./aws-failure.ts";
 import { CLOSED, CONFLICT, failure, isSystemError, refuseObjectKey } from "./failure.ts";
 import { guardObjects } from "./guard.ts";
@@ -23,11 +24,7 @@ const options = {
   credentials: {
     kind: "object",
     doc: "Left out: `S3OBJECTSTOREACCESSKEYID_<BUCKET>` and `S3OBJECTSTORESECRETACCESSKEY_<BUCKET>` of the environment, as in the original, else AWS's own chain.",
-    fields: {
-      accessKeyId: { kind: "string", required: true, doc: "The key's id." },
-      secretAccessKey: { kind: "secret", required: true, doc: "The key." },
-      sessionToken: { kind: "secret", doc: "Of temporary credentials." },
-    },
+    fields: CREDENTIAL_FIELDS,
   },
   timeoutMs: { kind: "integer", min: 1, max: 600_000, doc: `For one request. Default ${TIMEOUT_MS}.` },
   multipartBytes: {

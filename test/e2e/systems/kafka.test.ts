@@ -1,4 +1,6 @@
 /** The kafka: system against one Kafka node. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Admin, Consumer, type Message } from "@platformatic/kafka";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -208,6 +210,20 @@ describe.skipIf(missing !== undefined)("Kafka", () => {
     expect(JSON.stringify(refused)).not.toContain("wrong");
     // Nobody vouches for it.
     expect(await publish("s3cret", {})).toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT", retryable: true });
+  });
+
+  test("a broker that takes connections and says nothing is out of reach, for a message and for the next", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const parsed = parseKafka("ExternalPubSub", `kafka:servers=${address},topicName=t`);
+    if ("error" in parsed) throw new Error(parsed.error);
+    const system = await opened(openKafka(parsed, { name: "log", memory: newMemory(), options: { timeoutMs: 200 } }));
+    for (const id of ["id-1", "id-2"]) {
+      expect(await publisherOf(system).publish(id, Buffer.from("x"))).toMatchObject({ retryable: true });
+    }
+    await system.close();
+    silent.close();
   });
 
   test("a probe asks for the topic and sends nothing", async () => {
