@@ -1,7 +1,7 @@
 /** `binge check FILE`: whether every external system of a file is there, tried without leaving anything behind. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { SystemConfig } from "../engine/config/external-systems.ts";
-import { missingSecrets, openSystem } from "../engine/runtime/open-systems.ts";
+import { missingSecrets, openSystem, resolveOptions } from "../engine/runtime/open-systems.ts";
 import { newSecrets, type Secrets } from "../engine/runtime/secrets.ts";
 import { failure, isSystemError } from "../engine/systems/failure.ts";
 import { newMemory } from "../engine/systems/memory.ts";
@@ -39,7 +39,8 @@ export async function check(args: readonly string[]): Promise<number> {
 async function tryOut(system: SystemConfig, connection: string, secrets: Secrets): Promise<Row> {
   const { name, type } = system;
   const started = performance.now();
-  const opened = await openSystem(system, newMemory(), secrets);
+  const { options } = resolveOptions(system, secrets);
+  const opened = await openSystem(system, options, newMemory());
   if (isSystemError(opened)) return { name, type, connection, ok: false, result: opened.message };
   const late = new AbortController();
   const timeout = delay(PROBE_MS, failure("timeout", `no answer within ${PROBE_MS} ms`, true), { signal: late.signal });

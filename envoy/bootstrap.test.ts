@@ -40,6 +40,13 @@ describe("envoyBootstrap", () => {
     expect(names).toEqual(["agglo:refused-path", "first", "second", "third", "agglo:unbound"]);
   });
 
+  it("has an endpoint for each server process", () => {
+    const several = envoyBootstrap(routes, { ...options, listen: ["127.0.0.1:7001", "127.0.0.1:7002"] });
+    const endpoints = at(several, "static_resources", "clusters", 0, "load_assignment", "endpoints", 0, "lb_endpoints");
+    const ports = (endpoints as Yaml[]).map((each) => at(each, "endpoint", "address", "socket_address", "port_value"));
+    expect(ports).toEqual([7001, 7002]);
+  });
+
   it("asks nothing of the server unless a route does", () => {
     const filter = at(manager(text), "http_filters", 0, "typed_config") as Yaml;
     expect(new Set(Object.values(filter.processing_mode as Yaml))).toEqual(new Set(["SKIP", "NONE"]));

@@ -33,7 +33,7 @@ export function envoyBootstrap(routes: readonly RoutePlan[] | undefined, options
                   typed_config:
                     ${connectionManager(bound)}
       clusters:
-        ${extProcCluster(options.listen)}
+        ${extProcCluster(options)}
         ${upstreamCluster(options.upstream)}
   `;
   return `${text}\n`;

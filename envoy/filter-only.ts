@@ -11,10 +11,10 @@ import { yaml } from "./yaml.ts";
 /** Stands for the cluster that a pasted route sends its traffic to. */
 const YOUR_CLUSTER = "YOUR_CLUSTER";
 
-/** Five parts under the names of the Envoy fields they belong to. Only `listen` of the options is read. */
+/** Five parts under the names of the Envoy fields they belong to. Only `listen` and `tls` of the options are read. */
 export function envoyFilterOnly(
   routes: readonly RoutePlan[] | undefined,
-  options: Pick<EnvoyOptions, "listen">,
+  options: Pick<EnvoyOptions, "listen" | "tls">,
 ): string {
   const bound = routes ?? [];
   const text = yaml`
@@ -31,7 +31,7 @@ export function envoyFilterOnly(
 
     # 3. Into static_resources.
     clusters:
-      ${extProcCluster(options.listen)}
+      ${extProcCluster(options)}
 
     # 4. Into the bootstrap: once for the whole Envoy, also where routes come by xDS.
     ${bound.length === 0 ? "layered_runtime: {}" : runtimeLayers(bound, false)}

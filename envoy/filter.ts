@@ -50,6 +50,12 @@ function extProcFilter(routes: readonly RoutePlan[]): string {
             num_retries: 2
             # Envoy's own back-off is longer than a request may take.
             retry_back_off: { base_interval: 0.005s, max_interval: 0.05s }
+            # Another process, where there are several: the one that was tried may be gone and not yet known to be.
+            retry_host_predicate:
+              - name: envoy.retry_host_predicates.previous_hosts
+                typed_config:
+                  '@type': type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate
+            host_selection_retry_max_attempts: 3
         # Nothing goes to the server unless a route asks for it: no stream is opened for other traffic.
         processing_mode:
           request_header_mode: SKIP

@@ -5,7 +5,7 @@ import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
 import type { LinkedSection, Verdict } from "../engine/core/routes/section.ts";
 import { type Decision, newDecision } from "./exchange/treatment.ts";
 import { encodeMetadata } from "./messages/codec.ts";
-import { type HeaderSet, immediateAnswer } from "./messages/messages.ts";
+import { type HeaderSet, immediateAnswer, type JsonObject } from "./messages/messages.ts";
 
 /** The route as the access log is told of it: not at all where Envoy's own configuration has named it (`named`). */
 export type Told = { route: string; named: boolean };
@@ -19,7 +19,7 @@ export function decisionOf(
 ): Decision {
   if (verdict.reply !== undefined) {
     const decision = replyDecision(verdict, verdict.reply);
-    decision.metadata = { agglo: { route, verdict: verdict.kind, rule: verdict.reply.rule } };
+    decision.metadata = { agglo: { ...plain(verdict), route, verdict: verdict.kind, rule: verdict.reply.rule } };
     return decision;
   }
   const decision = newDecision(body === undefined ? "pass" : "replace");
@@ -27,8 +27,17 @@ export function decisionOf(
   for (const header of verdict.setHeaders) decision.setHeaders.push(headerSet(header));
   // A fault that passes leaves the message as it came, headers too.
   if (verdict.kind !== "faulted") decision.removeHeaders = section.plan.removeHeaders;
-  decision.metadata = metadataOf(section, named ? "" : route, verdict.kind);
+  const shown = named ? "" : route;
+  decision.metadata =
+    verdict.metadata === undefined
+      ? metadataOf(section, shown, verdict.kind)
+      : { agglo: { ...plain(verdict), ...(named ? {} : { route }), verdict: verdict.kind } };
   return decision;
+}
+
+// readMetadata leaves no number as text: it is plain JSON.
+function plain(verdict: Verdict): JsonObject {
+  return { ...(verdict.metadata as JsonObject | undefined) };
 }
 
 function replyDecision(verdict: Verdict, reply: Reply): Decision {

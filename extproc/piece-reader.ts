@@ -12,8 +12,13 @@ export type PieceReader = {
   raw: boolean;
 };
 
-export function newPieceReader(section: LinkedSection, contentType: string, http: JsonObject | undefined): PieceReader {
-  const stream = newEventStream(section, formatOf(contentType), contentType, http);
+export function newPieceReader(
+  section: LinkedSection,
+  contentType: string,
+  http: JsonObject | undefined,
+  traceparent?: string,
+): PieceReader {
+  const stream = newEventStream(section, formatOf(contentType), contentType, http, traceparent ?? "");
   return { stream, tail: NO_BYTES, raw: false };
 }
 

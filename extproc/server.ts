@@ -2,17 +2,18 @@
 import type { JsonObject } from "../engine/core/event/json.ts";
 import type { FaultReason } from "../engine/core/outcome.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
-import { bufferBytes, ROUTE_MARK } from "../engine/core/routes/needs.ts";
+import { bufferBytes, holdsBody, ROUTE_MARK } from "../engine/core/routes/needs.ts";
 import {
   faulted,
   type LinkedRoute,
   type LinkedSection,
   passed,
-  treat,
   treatBodyless,
   type Verdict,
 } from "../engine/core/routes/section.ts";
 import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
+import type { Runtimes } from "../engine/runtime/generations.ts";
+import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { admit, type Reading, tooLarge, unknownCoding } from "./admission.ts";
 import { decisionOf } from "./decisions.ts";
@@ -24,9 +25,9 @@ import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
 import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
-/** Accepts ext_proc calls for a runtime. */
-export function acceptExchanges(runtime: Runtime): Accept {
-  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtime, metadata(ROUTE_MARK)));
+/** Accepts ext_proc calls; each keeps to its end the runtime that it began with. */
+export function acceptExchanges(runtimes: Runtimes): Accept {
+  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtimes, metadata(ROUTE_MARK)));
 }
 
 const PASS = newDecision("pass");
@@ -38,20 +39,28 @@ type Message = {
   pieces: PieceReader | undefined;
   /** collected until now */
   bytes: number;
+  /** received, and without a verdict yet */
+  open: boolean;
 };
 
+function newMessage(): Message {
+  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, open: false };
+}
+
 class RoutedTreatment implements Treatment {
+  private readonly runtimes: Runtimes;
   private readonly runtime: Runtime;
   /** undefined: not known yet, or none */
   private route: LinkedRoute | undefined;
   /** Envoy's configuration has named the route, so Envoy knows it */
   private named = false;
   private facts: RequestFacts | undefined;
-  private readonly request: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
-  private readonly response: Message = { headers: undefined, reading: undefined, pieces: undefined, bytes: 0 };
+  private readonly request = newMessage();
+  private readonly response = newMessage();
 
-  constructor(runtime: Runtime, mark: string | undefined) {
-    this.runtime = runtime;
+  constructor(runtimes: Runtimes, mark: string | undefined) {
+    this.runtimes = runtimes;
+    this.runtime = runtimes.enter();
     if (mark !== undefined) this.route = this.markedRoute(mark);
   }
 
@@ -80,7 +89,7 @@ class RoutedTreatment implements Treatment {
   }
 
   expects(direction: Direction): boolean {
-    return (this.section(direction)?.pipelines.length ?? 0) > 0;
+    return this.section(direction) !== undefined;
   }
 
   // --- headers ----------------------------------------------------------------------------------------------------------
@@ -99,10 +108,16 @@ class RoutedTreatment implements Treatment {
     }
     const section = this.section(direction);
     if (section === undefined || this.isTunnel(direction, headers)) return this.unbound(direction);
+    this.received(direction);
     const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
     if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
     if (typeof verdict !== "string") return this.plain(section, verdict);
     return verdict === "missing" ? this.missing(section) : this.read(section, verdict);
+  }
+
+  private received(direction: Direction): void {
+    this[direction].open = true;
+    this.runtime.received(this.route?.plan.name ?? "", direction);
   }
 
   private isTunnel(direction: Direction, headers: readonly string[]): boolean {
@@ -132,11 +147,11 @@ class RoutedTreatment implements Treatment {
     const message = this[direction];
     message.reading = reading;
     const decision = newDecision("read");
-    decision.holds = guards;
+    decision.holds = holdsBody(section.plan);
     decision.pieces = reading === "events";
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";
-      message.pieces = newPieceReader(section, type, this.http(section));
+      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent());
       if (guards) this.writeHeaders(section, decision);
     }
     return this.prepared(direction, decision);
@@ -158,13 +173,15 @@ class RoutedTreatment implements Treatment {
   private headless(direction: Direction): Decision {
     const section = this.section(direction);
     if (section === undefined || section.pipelines.length === 0) return PASS;
+    this.received(direction);
     return this.plain(section, faulted(section, "error", "the proxy sends the body without its headers"));
   }
 
   // Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
   private prepared(direction: Direction, decision: Decision): Decision {
     const response = this.route?.response;
-    if (direction === "response" || response?.plan.guards !== true || response.pipelines.length === 0) return decision;
+    if (direction === "response" || response === undefined || response.pipelines.length === 0) return decision;
+    if (!holdsBody(response.plan)) return decision;
     decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);
     return decision;
   }
@@ -214,17 +231,15 @@ class RoutedTreatment implements Treatment {
     if (content === "tooLarge" || content.length > decodedBytes) {
       return this.fault(section, "tooLarge", `the body's content is larger than ${decodedBytes} bytes`);
     }
-    const text = this.runtime.decodeUtf8(content);
-    if (text === undefined) return this.fault(section, "unparsable", "not valid UTF-8");
     const contentType = headerValue(headers, "content-type") ?? "";
-    const verdict = treat(section, text, this.http(section), contentType);
+    const verdict = this.runtime.treat(section, content, this.http(section), contentType, this.traceparent());
     if (!(verdict instanceof Promise)) return this.encoded(section, verdict, coding);
-    return inTime(section, verdict).then((settled) => this.encoded(section, settled, coding));
+    return verdict.then((settled) => this.encoded(section, settled, coding));
   }
 
   private encoded(section: LinkedSection, verdict: Verdict, coding: Coding | "identity"): Decision | Promise<Decision> {
-    if (verdict.text === undefined) return this.decide(section, verdict, undefined);
-    const content = this.runtime.encodeUtf8(verdict.text);
+    const content = verdict.bytes;
+    if (content === undefined) return this.decide(section, verdict, undefined);
     const body = coding === "identity" ? content : encodeBody(coding, content);
     if (!(body instanceof Promise)) return this.decide(section, verdict, body);
     return body.then((settled) => this.decide(section, verdict, settled));
@@ -251,7 +266,7 @@ class RoutedTreatment implements Treatment {
 
   private withoutBody(section: LinkedSection): Verdict | Promise<Verdict> {
     if (!section.plan.bodyless) return passed(section);
-    const verdict = treatBodyless(section, this.http(section));
+    const verdict = treatBodyless(section, this.http(section), this.traceparent());
     return verdict instanceof Promise ? inTime(section, verdict) : verdict;
   }
 
@@ -266,7 +281,9 @@ class RoutedTreatment implements Treatment {
       return this.fault(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`);
     }
     const told = this.told();
-    this.runtime.observe(told.route, section.plan.direction, verdict);
+    const message = this[section.plan.direction];
+    if (message.open) this.runtime.observe(told.route, section.plan.direction, verdict);
+    message.open = false;
     return decisionOf(section, verdict, body, told);
   }
 
@@ -279,11 +296,29 @@ class RoutedTreatment implements Treatment {
     return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
   }
 
+  // With a configuration of ours Envoy waits longer than any of its routes may take; of another's we know nothing. A message
+  // that waits now may be in the pool, which gives it some time besides the section's.
+  patienceMs(direction: Direction): number {
+    const limitMs = this.section(direction)?.plan.limits.deadlineMs ?? 0;
+    return this.named || limitMs === 0 ? 0 : limitMs + POOL_WAIT_MS + LATE_MS;
+  }
+
+  private traceparent(): string {
+    return this.facts === undefined ? "" : (headerValue(this.facts.headers, "traceparent") ?? "");
+  }
+
   replyCut(): void {
     this.runtime.counters.add("cutReplies", this.route?.plan.name ?? "", 1);
   }
 
-  closed(): void {}
+  closed(): void {
+    const route = this.route?.plan.name ?? "";
+    if (this.request.open) this.runtime.abandoned(route, "request");
+    if (this.response.open) this.runtime.abandoned(route, "response");
+    this.request.open = false; // what is under way may still come to a verdict: nobody hears it
+    this.response.open = false;
+    this.runtimes.leave(this.runtime);
+  }
 }
 
 /** Of the response to a HEAD: what describes the bytes of a body. */
@@ -293,16 +328,5 @@ function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
   return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }
 
-/** How long after the section's deadline, which acts between steps, one that does not come back is given up. */
-const LATE_MS = 50;
-
-/** The verdict, or the fault `timeout` when a step does not come back: nothing it waits for can hang a message. */
-function inTime(section: LinkedSection, verdict: Promise<Verdict>): Promise<Verdict> {
-  const limitMs = section.plan.limits.deadlineMs;
-  if (limitMs === 0) return verdict;
-  return new Promise((resolve, reject) => {
-    const late = () => resolve(faulted(section, "timeout", `no answer within ${limitMs + LATE_MS} ms`));
-    const timer = setTimeout(late, limitMs + LATE_MS);
-    verdict.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
+/** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
+const POOL_WAIT_MS = 450;

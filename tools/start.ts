@@ -1,6 +1,7 @@
 /**
  * `npm start`: an example live. A real Envoy, an upstream that answers with what reached it, our ext_proc server and the
- * server that the example sends to; the samples go through, each is compared with what the example says, then it stays up.
+ * server that the example sends to; the exchanges among its cases go through, each is compared with what the case says,
+ * then it stays up.
  *
  *   npm start                      examples/orders; PORT overrides 10000
  *   npm start -- mirror-to-s3      another one
@@ -11,11 +12,14 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { HttpMessage } from "../cli/http-message.ts";
+import { answerWith } from "../cli/on-envoy.ts";
 import { MissingProgram } from "./missing-program.ts";
 import type { Backend, StartBackend } from "./start/backends.ts";
 import { printContents, printHelp, printLive, printSample } from "./start/print.ts";
 import { readSamples, runSample } from "./start/samples.ts";
 import { type Stack, startStack } from "./start/stack.ts";
+import { echo, type Respond } from "./start/upstream.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
 
@@ -32,8 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
   let stack: Stack | undefined;
   try {
     backend = await starting?.start();
-    stack = await startStack(await fileFor(example, starting?.written ?? "", backend, folder), { port });
-    const wrong = await runSamples(stack, example);
+    const file = await fileFor(example, starting?.written ?? "", backend, folder);
+    const upstream: Upstream = { answer: undefined };
+    stack = await startStack(file, { port, respond: respondAs(upstream) });
+    const wrong = await runSamples(stack, file, upstream);
     if (backend !== undefined) process.stdout.write(printContents(await backend.contents()));
     if (!once) {
       const where =
@@ -48,6 +54,28 @@ async function main(args: readonly string[]): Promise<number> {
     await backend?.end();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What the upstream answers; undefined: with what it was sent. */
+type Upstream = { answer: HttpMessage | undefined };
+
+function respondAs(upstream: Upstream): Respond {
+  return (seen, out) => (upstream.answer === undefined ? echo(seen, out) : answerWith(upstream.answer, out));
+}
+
+/** How many came out otherwise. */
+async function runSamples(stack: Stack, file: string, upstream: Upstream): Promise<number> {
+  let wrong = 0;
+  for (const sample of readSamples(file)) {
+    const result = await runSample(stack, sample, (message) => {
+      upstream.answer = message;
+    });
+    if (result.differences.length > 0) wrong++;
+    process.stdout.write(printSample(sample, result));
+  }
+  upstream.answer = undefined; // what comes now is shown what reached the upstream
+  process.stdout.write(wrong === 0 ? "every sample came out as expected\n" : `${wrong} samples came out otherwise\n`);
+  return wrong;
 }
 
 // Loaded only here: it brings every client library.
@@ -72,17 +100,6 @@ async function fileFor(
   const copy = join(folder, `${example}.json`);
   await writeFile(copy, text.replaceAll(written, backend.address));
   return copy;
-}
-
-async function runSamples(stack: Stack, example: string): Promise<number> {
-  let wrong = 0;
-  for (const sample of await readSamples(join(EXAMPLES, example, "samples.json"))) {
-    const result = await runSample(stack, sample);
-    if (result.differences.length > 0) wrong++;
-    process.stdout.write(printSample(sample, result));
-  }
-  process.stdout.write(wrong === 0 ? "every sample came out as expected\n" : `${wrong} samples came out otherwise\n`);
-  return wrong;
 }
 
 /** Envoy would share the port with whoever has it (SO_REUSEPORT), and half of the samples would go elsewhere. */

@@ -21,6 +21,7 @@ export const DIAGNOSTIC_CODES = {
   E_SLIP: "`lint --strict`: a way in which a field, a type or a message could slip past a rule of this route.",
   E_ORIGINAL: "`lint --original`: the original agglo would refuse the file, fail on it, or take it for something else.",
   W_UNUSED: "Nothing uses this, or it does nothing.",
+  W_POLICY: "What the file says of a fault cannot hold: the proxy answers by itself, or the fault cannot happen.",
   W_LOCAL_STATE: "A route counts or joins in the memory of one process: several hosts each have their own counts.",
   W_SHARED_STATE: "Two aggregators add to the same numbers, so one event counts twice.",
 } as const;

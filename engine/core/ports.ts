@@ -106,8 +106,8 @@ export type Publisher = {
   publish(id: string, message: Uint8Array, about?: MessageAbout): Promise<SystemError | undefined>;
 };
 export type HttpPoster = {
-  /** Sends JSON; the reply's body where there is one */
-  post(id: string, body: Uint8Array): Promise<{ reply: string } | SystemError>;
+  /** Sends the body, JSON where nothing else is said; the reply's body where there is one */
+  post(id: string, body: Uint8Array, about?: ObjectAbout): Promise<{ reply: string } | SystemError>;
 };
 export type LocalFile = {
   /** Writes one event: as `<id>.json`, or as the next line of the one file that all go to. */
@@ -140,13 +140,30 @@ export type Delivery = {
   response: string;
 };
 
+/** How a batch is written: an array, an event a line, or such lines in gzip. */
+export const CODECS = ["json", "ndjson", "ndjson.gz"] as const;
+export type Codec = (typeof CODECS)[number];
+
+/** A batch is sent when the first of these is reached. */
+export type BatchLimits = { events: number; bytes: number; ms: number; codec: Codec };
+
+/** How a tee's copies are sent: plain data. */
+export type TeeSending = {
+  /** the tee's name: what it gathers goes together */
+  tee: string;
+  /** goes before the id in the key of a store; may hold parts of the date (`orders/dt={date}/`) */
+  keyPrefix: string;
+  /** null: each copy by itself */
+  batch: BatchLimits | null;
+};
+
 export type Tees = {
   /** true in hosts where a tee waits for its target; false in proxies, where it must never delay a reply */
   waits: boolean;
   /** Takes the payload (JSON text) and returns at once; what cannot be kept is counted and dropped. */
-  offer(target: TeeTarget, id: string, payload: string): void;
-  /** Sends the payload and says what became of it. */
-  deliver(target: TeeTarget, id: string, payload: string): Promise<Delivery>;
+  offer(target: TeeTarget, sending: TeeSending, id: string, payload: string): void;
+  /** Sends the payload by itself, whatever `sending.batch` says, and says what became of it. */
+  deliver(target: TeeTarget, sending: TeeSending, id: string, payload: string): Promise<Delivery>;
 };
 
 /** A command to run: no shell in between, and nothing of one run is another's (B18). */
@@ -193,7 +210,11 @@ export type Checkpoints = {
 };
 
 /** A piece of work that a trace shows. */
-export type Span = { end(succeeded: boolean): void };
+export type Span = {
+  /** what happens within names it by this as its parent (W3C Trace Context, `traceparent`) */
+  traceparent: string;
+  end(succeeded: boolean): void;
+};
 
 /**
  * What pipelines and processes tell of themselves where the file asks for it. `name` is `<pipeline>` or
@@ -206,7 +227,8 @@ export type Instruments = {
   latency(kind: "pipeline" | "process", name: string, ns: number): void;
   /** how one run ended; a stop and a refusal are successes */
   ended(kind: "pipeline" | "process", name: string, succeeded: boolean): void;
-  span(kind: "pipeline" | "process", name: string): Span;
+  /** `parent`: the traceparent of what it is a part of; "" for nothing */
+  span(kind: "pipeline" | "process", name: string, parent: string): Span;
 };
 
 /** Keeps counts, sums and joins: one store, one atomic change at a time. */

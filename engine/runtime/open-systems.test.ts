@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import type { SystemConfig } from "../config/external-systems.ts";
-import { newMemory } from "../systems/memory.ts";
-import { missingSecrets, openSystems } from "./open-systems.ts";
+import { missingSecrets } from "./open-systems.ts";
 import { newSecrets, resolveFields } from "./secrets.ts";
 
 const target = (name: string, connectionString: string, options = {}): SystemConfig => ({
@@ -46,16 +45,4 @@ test("missing secrets of all systems are named at once", () => {
     "${env:ONE}",
     "${env:TWO}",
   ]);
-});
-
-test("all are opened, or none and every reason is said", async () => {
-  const secrets = newSecrets({});
-  const good = target("good", "http://127.0.0.1/");
-  const bad = target("bad", "http://127.0.0.1/", { headers: { host: "x" } });
-  const { opened } = await openSystems([good], newMemory(), secrets);
-  expect([...opened.keys()]).toEqual(["ExternalHttp good"]);
-  const failed = await openSystems([good, bad], newMemory(), secrets);
-  expect(failed.errors).toEqual(['system "bad": the header "host" follows from the message or the connection']);
-  const left = failed.opened.get("ExternalHttp good");
-  expect(await left?.probe()).toMatchObject({ code: "closed" });
 });

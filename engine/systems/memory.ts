@@ -2,7 +2,7 @@
  * Everything the `mem:` systems keep, as one object that a runtime owns: nothing lives in the module, so two runtimes in
  * one process share nothing, and a test looks inside.
  */
-import type { KeyValueStore, ObjectStore, Publisher, SystemError } from "../core/ports.ts";
+import type { KeyValueStore, ObjectStore, Publisher, StateStore, SystemError } from "../core/ports.ts";
 import { CONFLICT, failure } from "./failure.ts";
 import { type MemoryState, newMemoryState, STATE_LIMITS } from "./memory-state.ts";
 
@@ -13,6 +13,14 @@ const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export type Subscriber = (id: string, message: Uint8Array) => void;
 
 export type MemoryStore = KeyValueStore & ObjectStore & { keys(): string[] };
+
+/** What the `mem:` systems keep their things in: this process's memory, or another's. */
+export type Stores = {
+  keyValueStore(name: string): KeyValueStore;
+  state(name: string): StateStore;
+  objectStore(instance: string): ObjectStore;
+  topic(name: string): Publisher;
+};
 
 export type Memory = {
   /** the key-value store of the external system `name`: each external has its own */

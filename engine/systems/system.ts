@@ -15,7 +15,7 @@ import type {
   SystemError,
   SystemType,
 } from "../core/ports.ts";
-import type { Memory } from "./memory.ts";
+import type { Stores } from "./memory.ts";
 
 /** Why a connection string will not do: what was found, and what would do. */
 export type Refusal = { code: "E_CONNECTION"; error: string; remedy: string };
@@ -32,8 +32,8 @@ export type Parsed = {
 export type SystemDeps = {
   /** what the file calls the external system */
   name: string;
-  /** everything kept in memory, owned by the runtime */
-  memory: Memory;
+  /** everything kept in memory, owned by the runtime or another process */
+  memory: Stores;
   /** as the system's own fields describe them, secrets resolved; left out: none */
   options?: JsonObject;
 };

@@ -6,6 +6,7 @@ import {
   IMMEDIATE_RESPONSE,
   immediateAnswer,
   Kind,
+  MORE_TIME,
   type PhaseKind,
   type ProcessingRequest,
   type ProcessingResponse,
@@ -36,7 +37,7 @@ function message(kind: Kind, more: Partial<ProcessingRequest> = {}): ProcessingR
 
 type Script = { headers?: Decision | Promise<Decision>; body?: Decision | Promise<Decision> };
 
-function setUp(script: { request?: Script; response?: Script }) {
+function setUp(script: { request?: Script; response?: Script; patienceMs?: number }) {
   const sent: ProcessingResponse[] = [];
   const ends: string[] = [];
   const asked: string[] = [];
@@ -57,6 +58,7 @@ function setUp(script: { request?: Script; response?: Script }) {
       asked.push(`${direction} body ${Buffer.from(body).toString()}`);
       return script[direction]?.body ?? newDecision("pass");
     },
+    patienceMs: () => script.patienceMs ?? 0,
     recvPiece: () => newDecision("pass"),
     replyCut: () => asked.push("cut"),
     closed: () => asked.push("closed"),
@@ -155,6 +157,7 @@ describe("a body nobody reads", () => {
       requestBodyMode: BodyMode.NONE,
       responseBodyMode: BodyMode.BUFFERED,
       requestHeaderMode: HeaderMode.DEFAULT,
+      responseHeaderMode: HeaderMode.SEND, // DEFAULT would be the filter's own, SKIP, and not the route's
     });
   });
 
@@ -257,4 +260,20 @@ test("a half-close is answered with the end", () => {
   exchange.recv(first());
   exchange.recvEnd();
   expect(ends).toEqual(["end"]);
+});
+
+describe("a decision that takes longer than Envoy may wait", () => {
+  const slow = (mode: BodyMode) => {
+    const up = setUp({ request: { headers: new Promise<Decision>(() => {}) }, patienceMs: 5000 });
+    up.exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
+    return up.sent;
+  };
+
+  test("asks for more time first", () => {
+    expect(slow(BodyMode.BUFFERED)).toEqual([{ kind: MORE_TIME, timeoutMs: 5000 }]);
+  });
+
+  test("does not under full duplex, which has no timeout", () => {
+    expect(slow(BodyMode.FULL_DUPLEX_STREAMED)).toEqual([]);
+  });
 });

@@ -21,6 +21,7 @@ import {
   HeaderMode,
   type ImmediateAnswer,
   Kind,
+  MORE_TIME,
   type ModeOverride,
   type ProcessingRequest,
 } from "../messages/messages.ts";
@@ -112,8 +113,13 @@ export class Exchange implements CallHandler, Stream {
     this.call.send(reply);
   }
 
-  wait(decision: Promise<Decision>, then: (settled: Decision) => void): void {
+  wait(message: Message, decision: Promise<Decision>, then: (settled: Decision) => void): void {
     this.waiting = true;
+    const timeoutMs = this.treatment.patienceMs(message.direction);
+    // Full duplex knows no message timeout (facts 5.11).
+    if (timeoutMs > 0 && message.mode !== BodyMode.FULL_DUPLEX_STREAMED && !this.observed) {
+      this.call.send({ kind: MORE_TIME, timeoutMs });
+    }
     const goOn = (settled: Decision): void => {
       this.waiting = false;
       if (!this.open) return;
@@ -132,11 +138,12 @@ export class Exchange implements CallHandler, Stream {
     if (!this.waiting && this.peerEnded) this.call.end();
   }
 
-  // Body modes that an override does not name become NONE (facts 10.3), so it names both.
+  // Body modes that an override does not name become NONE (facts 10.3), so it names both. Header modes left DEFAULT become
+  // the filter's own, not the route's (observed on 1.40): with the generated SKIP the response would pass unseen.
   loweredModes(): ModeOverride {
     return {
       requestHeaderMode: HeaderMode.DEFAULT,
-      responseHeaderMode: HeaderMode.DEFAULT,
+      responseHeaderMode: this.treatment.expects("response") ? HeaderMode.SEND : HeaderMode.SKIP,
       requestBodyMode: this.request.wantedMode,
       responseBodyMode: this.response.wantedMode,
       requestTrailerMode: HeaderMode.DEFAULT,

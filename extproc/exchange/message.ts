@@ -39,7 +39,7 @@ export type Stream = {
   answer(answer: ContinueAnswer): void;
   reply(decision: Decision): void;
   /** Whatever comes meanwhile waits too. */
-  wait(decision: Promise<Decision>, then: (settled: Decision) => void): void;
+  wait(message: Message, decision: Promise<Decision>, then: (settled: Decision) => void): void;
   /** Takes a message again once nothing is waited for any more. */
   recvAgain(message: ProcessingRequest): void;
   loweredModes(): ModeOverride;
@@ -111,7 +111,7 @@ export class Message {
     this.validators = validatorsIn(message.headers);
     const delivery = message.endOfStream ? "none" : this.delivery();
     const decision = this.treatment.recvHeaders(this.direction, message.headers, message.endOfStream, delivery);
-    if (decision instanceof Promise) this.stream.wait(decision, (settled) => this.answerHeaders(settled));
+    if (decision instanceof Promise) this.stream.wait(this, decision, (settled) => this.answerHeaders(settled));
     else this.answerHeaders(decision);
   }
 
@@ -167,7 +167,7 @@ export class Message {
       this.state = "passing";
       this.recvBody(message);
     };
-    if (decision instanceof Promise) this.stream.wait(decision, goOn);
+    if (decision instanceof Promise) this.stream.wait(this, decision, goOn);
     else goOn(decision);
   }
 
@@ -221,7 +221,7 @@ export class Message {
   private treatBuffered(message: ProcessingRequest): void {
     const complete = this.mode === BodyMode.BUFFERED || this.isComplete(message.body.length);
     const decision = this.treatment.recvBody(this.direction, message.body, complete);
-    if (decision instanceof Promise) this.stream.wait(decision, (settled) => this.answerBuffered(settled));
+    if (decision instanceof Promise) this.stream.wait(this, decision, (settled) => this.answerBuffered(settled));
     else this.answerBuffered(decision);
   }
 
@@ -252,7 +252,7 @@ export class Message {
     const body = this.takeCollected();
     const decision = this.treatment.recvBody(this.direction, body, true);
     if (decision instanceof Promise) {
-      this.stream.wait(decision, (settled) => this.answerCollected(settled, body, endOfStream));
+      this.stream.wait(this, decision, (settled) => this.answerCollected(settled, body, endOfStream));
     } else this.answerCollected(decision, body, endOfStream);
   }
 
@@ -280,7 +280,8 @@ export class Message {
 
   private treatPiece(piece: Uint8Array, last: boolean, endOfStream: boolean): void {
     const decision = this.treatment.recvPiece(this.direction, piece, last);
-    if (decision instanceof Promise) this.stream.wait(decision, (settled) => this.answerPiece(settled, endOfStream));
+    if (decision instanceof Promise)
+      this.stream.wait(this, decision, (settled) => this.answerPiece(settled, endOfStream));
     else this.answerPiece(decision, endOfStream);
   }
 
@@ -321,7 +322,7 @@ export class Message {
     const goOn = (settled: Decision): void => {
       if (settled.action === "reply") this.stream.reply(settled);
     };
-    if (decision instanceof Promise) this.stream.wait(decision, goOn);
+    if (decision instanceof Promise) this.stream.wait(this, decision, goOn);
     else goOn(decision);
   }
 

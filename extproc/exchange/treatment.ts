@@ -62,6 +62,8 @@ export type Treatment = {
   recvPiece(direction: Direction, piece: Uint8Array, last: boolean): Decision | Promise<Decision>;
   /** Whether messages of this direction can matter: a call that only observes ends after the last that does. */
   expects(direction: Direction): boolean;
+  /** How long a decision may take, in ms, where Envoy might give up before; 0: no longer than it waits. */
+  patienceMs(direction: Direction): number;
   /** A reply came too late to be one: headers had gone, so the proxy cuts the exchange. */
   replyCut(): void;
   /** The exchange is over, whatever ended it. Once. */

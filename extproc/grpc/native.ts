@@ -27,7 +27,8 @@ export type NativeOptions = {
   messageBytesMax?: number;
   /** Hears exceptions of handlers and other bugs of ours. Must not throw. Default: standard error. */
   onBug?: (error: unknown) => void;
-  tls?: TlsOptions;
+  /** Asked for each new connection, so certificates can change; requestClientCert is taken from the first answer. */
+  tls?: () => TlsOptions;
   limits?: Partial<Http2Limits & GrpcLimits>;
 };
 

@@ -11,6 +11,8 @@ export type EventStream = {
   format: Format;
   contentType: string;
   http: JsonObject | undefined;
+  /** the request's; "" for none */
+  traceparent: string;
   scan: PieceScan;
   /** the beginning of an event whose end has not come */
   held: string;
@@ -30,9 +32,20 @@ export function newEventStream(
   format: Format,
   contentType: string,
   http: JsonObject | undefined,
+  traceparent?: string,
 ): EventStream {
-  const verdict = newVerdict("passed");
-  return { section, format, contentType, http, scan: { state: 0 }, held: "", heldBytes: 0, skips: false, verdict };
+  return {
+    section,
+    format,
+    contentType,
+    http,
+    traceparent: traceparent ?? "",
+    scan: { state: 0 },
+    held: "",
+    heldBytes: 0,
+    skips: false,
+    verdict: newVerdict("passed"),
+  };
 }
 
 /** Takes what may go on now. */
@@ -76,7 +89,7 @@ function pushFrom(
       pass(stream, text);
       continue;
     }
-    const verdict = treat(stream.section, text, stream.http, stream.contentType);
+    const verdict = treat(stream.section, text, stream.http, stream.contentType, stream.traceparent);
     if (verdict instanceof Promise) {
       return verdict.then((settled) => {
         take(stream, text, settled);
@@ -117,6 +130,8 @@ function take(stream: EventStream, source: string, event: Verdict): void {
     return;
   }
   pass(stream, event.text ?? source);
+  if (event.metadata !== undefined) before.metadata = Object.assign(before.metadata ?? {}, event.metadata);
+  if (event.would !== undefined) before.would = graver(before.would, event.would);
   before.dropped += event.dropped;
   if (before.kind === "faulted") return;
   if (event.kind === "faulted") {
@@ -126,4 +141,10 @@ function take(stream: EventStream, source: string, event: Verdict): void {
     before.process = event.process;
   }
   if (event.kind !== "passed") before.kind = event.kind;
+}
+
+/** Of a dry run's events: the first that would have ended the message, else whether one would have been changed. */
+function graver(before: Verdict | undefined, event: Verdict): Verdict {
+  if (before === undefined || before.kind === "passed") return event;
+  return before.kind === "changed" && event.kind !== "passed" ? event : before;
 }

@@ -48,7 +48,7 @@ export function needs(route: RoutePlan): Needs {
 
 function bodyNeed(section: SectionPlan | undefined): BodyNeed {
   if (section === undefined || section.pipelines.length === 0) return "none";
-  if (!section.guards) return "streamed";
+  if (!holdsBody(section)) return "streamed";
   return hasStreamType(section) ? "duplex" : "buffered";
 }
 
@@ -66,7 +66,12 @@ function trailersNeed(section: SectionPlan | undefined, body: BodyNeed): boolean
 }
 
 function onlyLooks(section: SectionPlan | undefined): boolean {
-  return section === undefined || !section.guards;
+  return section === undefined || !holdsBody(section);
+}
+
+/** Whether a body is held until the pipelines have run: to be changed or refused, or for metadata, which go with an answer. */
+export function holdsBody(section: SectionPlan): boolean {
+  return section.guards || section.metadata.length > 0;
 }
 
 function heldBytes(section: SectionPlan | undefined, body: BodyNeed): number {
@@ -88,7 +93,7 @@ export function bufferBytes(bodyBytesMax: number): number {
 
 // The server gone is a fault `error` of every message.
 function passesErrors(section: SectionPlan | undefined): boolean {
-  return section === undefined || section.onFault.error === null;
+  return section === undefined || !section.enforce || section.onFault.error === null;
 }
 
 const LETTERS: { readonly [need in BodyNeed]: string } = { none: "N", buffered: "B", streamed: "S", duplex: "D" };

@@ -44,7 +44,7 @@ const EXAMPLES: [string, string | undefined, RegExp[]][] = [
   [
     "count-by-tenant",
     await whyNoJavaProgram("dynamodb-local"),
-    [/:as:g:amount%3AAggSum:blue {2}12\.75$/m, /:as:g:amount%3AAggSum:red {2}101$/m, /paid-orders:c:n:8 {2}/],
+    [/:as:g:amount%3AAggSum:blue {2}12\.5$/m, /:as:g:amount%3AAggSum:red {2}100$/m, /paid-orders:c:n:8 {2}/],
   ],
 ];
 
