@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `binge` command: one file per verb. */
+import { CHECK_HELP, check } from "./check.ts";
 import { ENVOY_HELP, envoy } from "./envoy.ts";
 import { Ending, Exit } from "./exit.ts";
 import { EXPLAIN_HELP, explain } from "./explain.ts";
@@ -12,11 +13,11 @@ import { TEST_HELP, test } from "./test.ts";
 import { version } from "./version.ts";
 
 type Verb = (args: readonly string[]) => Promise<number>;
-const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, explain, lint, list, schema };
+const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, explain, lint, check, list, schema };
 
 const HELP = `binge: small event pipelines where the traffic already is
 
-${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, EXPLAIN_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
+${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, EXPLAIN_HELP, LINT_HELP, CHECK_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
 
 binge --help, binge --version
 

@@ -1,6 +1,6 @@
 /** `binge list`: the processes and systems there are. */
 import { LATER_PROCESSES, processes } from "../engine/core/processes/registry.ts";
-import { LATER_SCHEMES, systems } from "../engine/systems/registry.ts";
+import { systems } from "../engine/systems/registry.ts";
 import { readArguments } from "./arguments.ts";
 import { Exit } from "./exit.ts";
 
@@ -15,8 +15,7 @@ export async function list(args: readonly string[]): Promise<number> {
     definition.grammar,
     `${definition.summary} (${definition.types.join(", ")})`,
   ]);
-  const later = [...new Set(Object.values(LATER_SCHEMES).flat())];
-  process.stdout.write(table("systems", schemes, later));
+  process.stdout.write(table("systems", schemes, []));
   return Exit.ok;
 }
 

@@ -236,3 +236,56 @@ test("binge schema and binge list print what there is", async () => {
   const { stdout } = await binge(["list"]);
   for (const name of ["redactor", "aggregator", "spawner", "mem:", "not there yet"]) expect(stdout).toContain(name);
 });
+
+describe("binge check", () => {
+  const external = (name: string, externalType: string, connectionString: string, options = {}) => ({
+    name,
+    externalType,
+    connectionString,
+    options,
+  });
+  const checked = (...externalSystems: object[]) =>
+    file("check.json", { partitionUuid: "3f2504e0-4f89-11d3-9a0c-0305e82c3301", externalSystems });
+
+  test("tries every system, leaves nothing behind, and prints a table", async () => {
+    const folderBefore = readdirSync(join(folder, "mirrored"));
+    const { code, stdout } = await binge([
+      "check",
+      checked(external("state", "ExternalKVStore", "mem:"), external("copies", "ExternalLocalFile", "mirrored")),
+    ]);
+    expect(stdout.replaceAll(/ {2,}/g, " | ").replaceAll(/\d+ ms/g, "N ms")).toBe(
+      [
+        "ok | state | ExternalKVStore | inMemStore | in the memory of this process (N ms)\n",
+        "ok | copies | ExternalLocalFile | mirrored | wrote and removed a file (N ms)\n",
+      ].join(""),
+    );
+    expect(readdirSync(join(folder, "mirrored"))).toEqual(folderBefore);
+    expect(code).toBe(0);
+  });
+
+  test("ends with 69 when one is out of reach, says why, and shows no password", async () => {
+    const { code, stdout } = await binge([
+      "check",
+      checked(
+        external("state", "ExternalKVStore", "mem:"),
+        external("web", "ExternalHttp", "http://ann:hunter2@127.0.0.1:1/in"),
+        external("gone", "ExternalLocalFile", "not/there"),
+      ),
+    ]);
+    expect(code).toBe(69);
+    expect(stdout).toMatch(/^ok +state/m);
+    expect(stdout).toMatch(/^FAILED +web .*ECONNREFUSED connecting$/m);
+    expect(stdout).toMatch(/^FAILED +gone .*there is no directory "not\/there"; mkdir -p makes it$/m);
+    expect(stdout).not.toContain("hunter2");
+  });
+
+  test("ends with 78 where a secret is missing or the file is wrong", async () => {
+    const options = { secretHeaders: { authorization: "${env:AGGLO_NOT_THERE}" } };
+    const missing = await binge(["check", checked(external("web", "ExternalHttp", "http://127.0.0.1:1/", options))]);
+    expect(missing.code).toBe(78);
+    expect(missing.stderr).toContain(
+      "the environment has no AGGLO_NOT_THERE; set AGGLO_NOT_THERE where agglo is started",
+    );
+    expect((await binge(["check", checked(external("x", "ExternalKVStore", "redis:"))])).code).toBe(78);
+  });
+});

@@ -1,5 +1,5 @@
 /**
- * Checkers written in Go, built once into .tools/bin/ by the Go that is on PATH: the module proxy has their sources and no
+ * Checkers and servers written in Go, built once into .tools/bin/ by the Go that is on PATH: the module proxy has their sources and no
  * binaries. Go writes into a folder of this process, and the file is renamed when it is whole.
  *
  *   const h2spec = await goProgramPath("h2spec");   // rejects with MissingProgram: one sentence, exit 69
@@ -15,6 +15,8 @@ const MODULES = {
   h2spec: "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible",
   grpcurl: "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4",
   "grpc-health-probe": "github.com/grpc-ecosystem/grpc-health-probe@v0.4.61",
+  "nats-server": "github.com/nats-io/nats-server/v2@v2.15.2",
+  versitygw: "github.com/versity/versitygw/cmd/versitygw@v1.8.0",
 } as const;
 
 export type GoProgram = keyof typeof MODULES;
@@ -26,8 +28,8 @@ const VERSION_TIMEOUT_MS = 30_000;
 /** Path of the program's executable, built if need be. Rejects with MissingProgram. */
 export async function goProgramPath(name: GoProgram): Promise<string> {
   const module = MODULES[name];
-  const version = module.slice(module.indexOf("@") + 1);
-  const file = join(BIN, `${name}-${version}`);
+  const version = versionOf(name);
+  const file = fileOf(name);
   if (await isThere(file)) return file;
   if (!(await hasGo())) {
     throw new MissingProgram(`${name} ${version} is built with Go, which is not on PATH: install Go 1.24 or newer.`);
@@ -51,12 +53,23 @@ export async function goProgramPath(name: GoProgram): Promise<string> {
   }
 }
 
-/** Why tests of these programs cannot run here; undefined: they can. In CI a missing Go is a failure, not a reason. */
-export async function whyNoGoPrograms(): Promise<string | undefined> {
+/**
+ * Why tests of these programs cannot run here; undefined: they can, if need be after building. In CI a missing Go is a
+ * failure, not a reason.
+ */
+export async function whyNoGoPrograms(...names: readonly GoProgram[]): Promise<string | undefined> {
   if (process.env.CI !== undefined && process.env.CI !== "") return undefined;
-  return (await hasGo())
-    ? undefined
-    : "skipped: Go is not on PATH, so h2spec, grpcurl and grpc-health-probe cannot be built";
+  const there = await Promise.all(names.map((name) => isThere(fileOf(name))));
+  if (there.every(Boolean) || (await hasGo())) return undefined;
+  return `skipped: Go is not on PATH, so ${names.join(", ")} cannot be built`;
+}
+
+function versionOf(name: GoProgram): string {
+  return MODULES[name].slice(MODULES[name].indexOf("@") + 1);
+}
+
+function fileOf(name: GoProgram): string {
+  return join(BIN, `${name}-${versionOf(name)}`);
 }
 
 async function hasGo(): Promise<boolean> {

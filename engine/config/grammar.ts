@@ -159,7 +159,7 @@ const EXTERNAL: Fields = {
   },
   name: { kind: "string", required: true, doc: "What tees and stores call it; unique per type." },
   connectionString: { kind: "string", required: true, doc: "`scheme:parameters`, a URL or a directory." },
-  options: { kind: "later", ours: true, doc: "Options come with the systems that need them." },
+  options: { kind: "json", ours: true, doc: "What a connection string cannot hold ([systems](systems.md))." },
 };
 
 /** The members of a process definition: one per process. */

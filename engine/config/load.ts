@@ -6,28 +6,24 @@ import type { Compiler, Slip } from "../core/compiler.ts";
 import { complain, type Diagnostic, type DocumentPath, hasErrors, newReport, type Report } from "../core/diagnostic.ts";
 import { getOwn, isArray, isObject, type JsonValue } from "../core/event/json.ts";
 import { newPlan, newStep, type Plan, type Step, type StepOptions } from "../core/plan.ts";
-import { type Regexps, type Schemas, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
+import { type Regexps, type Schemas, SYSTEM_TYPES, type TeeTarget } from "../core/ports.ts";
 import { findProcess } from "../core/processes/registry.ts";
 import { awaitTees } from "./awaited-tees.ts";
 import { type CheckContext, checkFields, isClean } from "./check.ts";
 import { type Document, readDocument } from "./document.ts";
+import { type ExternalConfig, type FindForm, readSystems, type SystemConfig } from "./external-systems.ts";
 import { NAMED, ROOT } from "./grammar.ts";
 import { type PipelineConfig, readPipelineOptions, readStepOptions } from "./pipelines.ts";
 import { type Binding, bindRoutes, type HttpConfig, readRoutes } from "./routes.ts";
 import { complainOfLocalState, complainOfSharedState } from "./shared-state.ts";
 import { suggest } from "./suggest.ts";
 
-/** How a connection string is to be understood, or why it cannot; engine/systems knows. */
-export type SystemForm =
-  | { outputType: string; connectionString: string }
-  | { code: "E_CONNECTION" | "E_NOT_YET"; error: string; remedy: string };
-
 export type LoadOptions = {
   /** the file's name, for messages */
   file: string;
   regexps: Regexps;
   /** the form of a system's connection string; opens nothing */
-  systemForm: (type: SystemType, connectionString: string) => SystemForm;
+  systemForm: FindForm;
   /** unknown fields are warnings */
   lenient?: boolean;
   /** what traffic a file without `http` gets; left out: none */
@@ -37,8 +33,6 @@ export type LoadOptions = {
   /** the text of a file that the configuration names, relative to its own place; left out: there is none */
   readFile?: (file: string) => { text: string } | { error: string };
 };
-
-export type SystemConfig = { type: SystemType; name: string; connectionString: string };
 
 export type Loaded = {
   document: Document;
@@ -59,7 +53,6 @@ type RootConfig = {
   externalSystems?: (ExternalConfig | null)[];
   http?: HttpConfig;
 };
-type ExternalConfig = { externalType: number; name: string; connectionString: string };
 
 export function loadConfig(text: string, options: LoadOptions): Loaded {
   const document = readDocument(text, options.file);
@@ -73,7 +66,7 @@ export function loadConfig(text: string, options: LoadOptions): Loaded {
   if (root === undefined) return loaded;
   const plan = newPlan();
   plan.partition = readPartition(root, report);
-  loaded.systems = readSystems(root, plan, options, report);
+  loaded.systems = readSystems(root.externalSystems ?? [], plan, options.systemForm, context);
   const definitions = readDefinitions(root, document.value, report);
   const compiler = newCompiler(plan, definitions, report, options);
   for (const definition of definitions) {
@@ -112,43 +105,6 @@ function readPartition(root: RootConfig, report: Report): string {
     "write it like 3f2504e0-4f89-11d3-9a0c-0305e82c3301",
   );
   return "";
-}
-
-// The enum's numbers are the original's (agglo-behaviour 1.2); 0, "unknown", is not among the grammar's values.
-const TYPES_BY_NUMBER: readonly (SystemType | undefined)[] = [
-  undefined,
-  "ExternalKVStore",
-  "ExternalObjectStore",
-  "ExternalPubSub",
-  "ExternalHttp",
-  "ExternalLocalFile",
-  "ExternalSearchIndex",
-];
-
-function readSystems(root: RootConfig, plan: Plan, options: LoadOptions, report: Report): SystemConfig[] {
-  const systems: SystemConfig[] = [];
-  for (const [i, external] of (root.externalSystems ?? []).entries()) {
-    const at = ["externalSystems", i];
-    if (external === null || !isClean(report, at)) {
-      // Still a name that tees may use: one mistake is one complaint.
-      const name = external?.name ?? "";
-      plan.targets.push({ type: "ExternalKVStore", name, outputType: "", connectionString: "" });
-      continue;
-    }
-    const type = TYPES_BY_NUMBER[external.externalType] as SystemType; // the grammar allows 1 to 6
-    if (systems.some((other) => other.type === type && other.name === external.name)) {
-      const message = `two systems of type ${type} are called "${external.name}"`;
-      complain(report, "E_DUPLICATE_NAME", [...at, "name"], message, "rename one");
-    }
-    const form = options.systemForm(type, external.connectionString);
-    if ("error" in form) {
-      complain(report, form.code, [...at, "connectionString"], form.error, form.remedy);
-    }
-    systems.push({ type, name: external.name, connectionString: external.connectionString });
-    const { outputType, connectionString } = "error" in form ? { outputType: "", connectionString: "" } : form;
-    plan.targets.push({ type, name: external.name, outputType, connectionString });
-  }
-  return systems;
 }
 
 function readDefinitions(root: RootConfig, written: JsonValue, report: Report): Definition[] {

@@ -140,4 +140,6 @@ export type SystemDefinition = {
   types: readonly SystemType[];
   /** grammar of the connection string, for messages and docs */
   grammar: string;
+  /** what may stand under `options`; left out: nothing */
+  options?: Fields;
 };

@@ -1,5 +1,5 @@
 /** Runs one case of `binge test` on events: a pipeline or a route on an input, compared with what is expected. */
-import type { SystemConfig } from "../config/load.ts";
+import type { SystemConfig } from "../config/external-systems.ts";
 import type { Expectation, TestCase } from "../config/test-cases.ts";
 import { newRunContext } from "../core/context.ts";
 import { type Event, eventOf, newEvent } from "../core/event/event.ts";

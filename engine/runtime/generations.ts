@@ -7,7 +7,7 @@
  *
  * At most one old generation lives. Asked for another change meanwhile, however often, we make one when it is gone.
  */
-import type { SystemConfig } from "../config/load.ts";
+import type { SystemConfig } from "../config/external-systems.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Family } from "./exposition.ts";
 import { family } from "./metrics.ts";

@@ -55,7 +55,13 @@ async function setUp() {
 test("an event whose process failed is given again and goes on where it stopped, tries and records included", async () => {
   const { plan, ports, records } = await setUp();
   await mkdir(records);
-  const opened = await openFile({ outputType: "localfile", connectionString: records, directory: records });
+  const opened = await openFile({
+    type: "ExternalLocalFile",
+    lines: "",
+    outputType: "localfile",
+    connectionString: records,
+    directory: records,
+  });
   if (isSystemError(opened)) throw new Error(opened.message);
   ports.checkpoints = checkpointsIn(() => opened.port);
   const pipelines = link(plan, ports).pipelines;

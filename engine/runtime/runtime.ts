@@ -1,5 +1,5 @@
 /** A plan put to work on Node: ports, systems, tees, counters. A host asks it for routes and tells it verdicts. */
-import type { SystemConfig } from "../config/load.ts";
+import type { SystemConfig } from "../config/external-systems.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Hmacs, Ports, Tees, TeeTarget } from "../core/ports.ts";
@@ -13,6 +13,7 @@ import type { RuntimeCounters } from "./counters.ts";
 import { measuringInstruments } from "./instruments.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { Metrics } from "./metrics.ts";
+import { missingSecrets } from "./open-systems.ts";
 import type { Treat } from "./pool.ts";
 import { mathRandom, type NodeHmacs, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
 import { countRedactions, unmatchedRedactions } from "./redactions.ts";
@@ -91,11 +92,11 @@ export async function startRuntime(
 export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], standing: Standing): Promise<Runtime> {
   const { metrics, options } = standing;
   const { counters, messages } = metrics;
-  const hmacs = prepareHmacs(plan, standing);
+  const hmacs = prepareSecrets(plan, systems, standing);
   if (options.allowSpawn !== true) refuseSpawning(plan);
   const isShown = typeof options.tees === "function";
   const lease = await standing.systems.acquire(isShown ? inMemory(systems) : systems);
-  if ("errors" in lease) throw new StartError(false, lease.errors.join("\n"));
+  if ("errors" in lease) throw new StartError(false, standing.secrets.mask(lease.errors.join("\n")));
   countRedactions(plan, counters);
   const ports = portsOf(standing, lease, hmacs);
   const linked = link(plan, ports);
@@ -158,9 +159,9 @@ function queuedIn({ systems }: Standing): ReturnType<Runtime["queued"]> {
   return sum;
 }
 
-function prepareHmacs(plan: Plan, standing: Standing): NodeHmacs {
+function prepareSecrets(plan: Plan, systems: readonly SystemConfig[], standing: Standing): NodeHmacs {
   const hmacs = nodeHmacs(standing.secrets.resolve);
-  const missing = hmacs.prepare(plan.secrets);
+  const missing = [...hmacs.prepare(plan.secrets), ...missingSecrets(systems, standing.secrets)];
   if (missing.length === 0) return hmacs;
   const lines = missing.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`);
   throw new StartError(true, lines.join("\n"));
@@ -224,7 +225,7 @@ function refuseSpawning(plan: Plan): void {
 // Counts and joins of a test need their stores; nothing of it leaves the process.
 function inMemory(systems: readonly SystemConfig[]): SystemConfig[] {
   const stores = systems.filter((system) => system.type === "ExternalKVStore");
-  return stores.map((system) => ({ ...system, connectionString: "mem:test" }));
+  return stores.map((system) => ({ ...system, connectionString: "mem:test", options: {} }));
 }
 
 function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {

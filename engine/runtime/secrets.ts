@@ -3,6 +3,8 @@
  * that covers it.
  */
 import { readFileSync, statSync } from "node:fs";
+import type { Field, Fields } from "../core/definition.ts";
+import { isArray, isObject, type JsonObject, type JsonValue, newObject, setOwn } from "../core/event/json.ts";
 
 /** Larger than any key; a reference that names a device or a log must not be read to its end. */
 const SECRET_FILE_BYTES_MAX = 64 * 1024;
@@ -35,6 +37,34 @@ export function newSecrets(environment: { readonly [name: string]: string | unde
       return maskCredentials(masked);
     },
   };
+}
+
+/** A checked configuration with its secrets in the place of their references; a reference that leads nowhere stays. */
+export function resolveFields(
+  fields: Fields,
+  config: JsonObject,
+  secrets: Secrets,
+): { options: JsonObject; errors: SecretError[] } {
+  const errors: SecretError[] = [];
+  const members = (inner: Fields, object: JsonObject): JsonObject => {
+    const resolved = newObject();
+    for (const [name, value] of Object.entries(object)) setOwn(resolved, name, member(inner[name], value));
+    return resolved;
+  };
+  const member = (field: Field | undefined, value: JsonValue): JsonValue => {
+    if (field?.kind === "secret" && typeof value === "string") {
+      const found = secrets.resolve(value);
+      if ("value" in found) return found.value;
+      errors.push(found);
+    }
+    if (field?.kind === "object" && isObject(value)) return members(field.fields, value);
+    if (field?.kind === "list" && isArray(value)) return value.map((element) => member(field.of, element));
+    if (field?.kind === "map" && isObject(value)) {
+      return members(Object.fromEntries(Object.keys(value).map((name) => [name, field.of])), value);
+    }
+    return value;
+  };
+  return { options: members(fields, config), errors };
 }
 
 /** As it is, as JSON prints it, as a URL holds it. */

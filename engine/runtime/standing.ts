@@ -70,6 +70,7 @@ export function newStanding(options: RuntimeOptions): Standing {
     systems: newSystemPool({
       budget,
       stores: options.stores ?? memory,
+      secrets,
       counters: metrics.counters,
       log: (line) => log("warn", line),
     }),

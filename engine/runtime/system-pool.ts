@@ -3,22 +3,25 @@
  * same instance with the same queue, however often the file is read anew. One that nobody names any more sends what its
  * queue holds, then closes.
  */
-import type { SystemConfig } from "../config/load.ts";
+import type { SystemConfig } from "../config/external-systems.ts";
+import type { JsonObject } from "../core/event/json.ts";
 import type { Counters, SystemType } from "../core/ports.ts";
 import type { Deliver } from "../systems/direct-tees.ts";
 import { isSystemError } from "../systems/failure.ts";
 import type { Stores } from "../systems/memory.ts";
-import { findSystem } from "../systems/registry.ts";
 import { send } from "../systems/send.ts";
 import type { OpenedSystem, SystemPort } from "../systems/system.ts";
 import type { Family } from "./exposition.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import { family } from "./metrics.ts";
+import { openSystem, resolveOptions } from "./open-systems.ts";
 import { nodeTimers } from "./ports.ts";
+import type { Secrets } from "./secrets.ts";
 import { newTeeQueue, type TeeQueue } from "./tee-queue.ts";
 
 export type SystemPoolOptions = {
   stores: Stores;
+  secrets: Secrets;
   budget: MemoryBudget;
   counters: Counters;
   log(line: string): void;
@@ -114,15 +117,14 @@ async function acquire(pool: Pool, systems: readonly SystemConfig[]): Promise<Sy
 
 /** A string: why it cannot be opened. */
 async function hold(pool: Pool, system: SystemConfig): Promise<Pooled | string> {
-  const key = keyOf(system);
+  const options = resolveOptions(system, pool.options.secrets).options;
+  const key = keyOf(system, options);
   const known = pool.held.get(key);
   if (known !== undefined) {
     known.holders++;
     return known;
   }
-  const connection = findSystem(system.type, system.connectionString);
-  if ("error" in connection) return connection.error; // the loader has refused such a file already
-  const opened = await connection.open({ name: system.name, memory: pool.options.stores });
+  const opened = await openSystem(system, options, pool.options.stores);
   if (isSystemError(opened)) return opened.message;
   const queue = newQueue(pool, (_target, outgoing) => send(opened.port, outgoing));
   const pooled = { key, name: system.name, holders: 1, opened, queue };
@@ -130,8 +132,9 @@ async function hold(pool: Pool, system: SystemConfig): Promise<Pooled | string> 
   return pooled;
 }
 
-function keyOf(system: SystemConfig): string {
-  return `${system.type}\0${system.name}\0${system.connectionString}`;
+// With the secrets themselves: one that was changed is another connection.
+function keyOf(system: SystemConfig, options: JsonObject): string {
+  return `${system.type}\0${system.name}\0${system.connectionString}\0${JSON.stringify(options)}`;
 }
 
 async function release(pool: Pool, systems: Iterable<Pooled>, timeoutMs: number): Promise<void> {

@@ -29,7 +29,13 @@ async function inMemory(): Promise<Bench> {
 
 async function inFolder(): Promise<Bench> {
   const directory = await mkdtemp(join(tmpdir(), "agglo-checkpoints-"));
-  const opened = await openFile({ outputType: "localfile", connectionString: directory, directory });
+  const opened = await openFile({
+    type: "ExternalLocalFile",
+    lines: "",
+    outputType: "localfile",
+    connectionString: directory,
+    directory,
+  });
   if (isSystemError(opened)) throw new Error(opened.message);
   return {
     checkpoints: checkpointsIn(() => opened.port),
@@ -111,7 +117,13 @@ test("the original's names are ours where they are plain: <pipeline>:<messageID>
 
 test("a file is whole: a record and a line end", async () => {
   const directory = await mkdtemp(join(tmpdir(), "agglo-checkpoints-"));
-  const opened = await openFile({ outputType: "localfile", connectionString: directory, directory });
+  const opened = await openFile({
+    type: "ExternalLocalFile",
+    lines: "",
+    outputType: "localfile",
+    connectionString: directory,
+    directory,
+  });
   if (isSystemError(opened)) throw new Error(opened.message);
   await checkpointsIn(() => opened.port).write(TARGET, "p", "m", '{"a":1}');
   expect(await readFile(join(directory, "p:m.json"), "utf8")).toBe('{"a":1}\n');

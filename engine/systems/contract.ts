@@ -2,8 +2,9 @@
  * What every implementation of a port keeps, as suites that each system's test calls: one for the way of an event to any
  * system, one more for each port that can do more than take events.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { KeyValueStore, ObjectStore, Publisher } from "../core/ports.ts";
+import type { KeyValueStore, ObjectStore, Publisher, SystemError } from "../core/ports.ts";
 import { isSystemError } from "./failure.ts";
 import { sendEvent } from "./send.ts";
 import type { OpenedSystem } from "./system.ts";
@@ -19,11 +20,19 @@ export type Bench = {
   end(): Promise<void>;
 };
 
+/** A system that must open. */
+export async function opened(opening: Promise<OpenedSystem | SystemError>): Promise<OpenedSystem> {
+  const system = await opening;
+  if (isSystemError(system)) throw new Error(system.message);
+  return system;
+}
+
 /** Nothing here may end up outside of where the system writes, or break a header. */
 const HOSTILE_IDS = ["", ".", "..", "../out", "a/b", "/etc/x", "a\0b", "a\r\nx: y", ".hidden", "é", "x".repeat(5000)];
 const PAYLOADS = ['{"a":1}', '{"text":"é 😀 \\ud800 \\u0000"}', JSON.stringify({ long: "é".repeat(300_000) })];
 
-export function takesEvents(name: string, open: () => Promise<Bench>): void {
+/** `bytesMax`: larger events are refused for good */
+export function takesEvents(name: string, open: () => Promise<Bench>, bytesMax = Number.POSITIVE_INFINITY): void {
   describe(`${name} takes events:`, () => {
     let bench: Bench;
     beforeEach(async () => {
@@ -34,8 +43,10 @@ export function takesEvents(name: string, open: () => Promise<Bench>): void {
     test.each(PAYLOADS.map((payload) => [payload.slice(0, 30), payload]))(
       "%s arrives as it was",
       async (_, payload) => {
-        expect(isSystemError(await sendEvent(bench.opened.port, "id-1", payload))).toBe(false);
-        expect(await bench.arrived("id-1")).toBe(payload);
+        const sent = await sendEvent(bench.opened.port, "id-1", payload);
+        const fits = Buffer.byteLength(payload) <= bytesMax;
+        expect(sent).toMatchObject(fits ? { reply: "" } : { code: "tooLarge", retryable: false });
+        expect(await bench.arrived("id-1")).toBe(fits ? payload : undefined);
       },
     );
 
@@ -68,6 +79,50 @@ export function takesEvents(name: string, open: () => Promise<Bench>): void {
       expect(await bench.ids()).toEqual([]);
     });
   });
+}
+
+/** The real thing behind a system, which can go away and come back with what it had. */
+export type Restartable = { stop(signal: "SIGTERM" | "SIGKILL"): Promise<void>; start(): Promise<void> };
+
+const RESTART_MS = 120_000;
+
+export function outlivesRestarts(name: string, server: () => Restartable, open: () => Promise<Bench>): void {
+  describe(`${name} outlives its server:`, () => {
+    let bench: Bench;
+    beforeEach(async () => {
+      bench = await open();
+    });
+    afterEach(() => bench.end());
+
+    test.each(["SIGTERM", "SIGKILL"] as const)(
+      "ended by %s and started again in the middle, every event arrives",
+      { timeout: RESTART_MS },
+      async (signal) => {
+        const ids = Array.from({ length: 120 }, (_, i) => `id-${100 + i}`);
+        const early = ids.slice(0, 40).map((id) => sendUntilTaken(bench, id));
+        await early[0];
+        await server().stop(signal);
+        const gone = await sendEvent(bench.opened.port, "id-gone", "{}");
+        expect(gone).toMatchObject({ retryable: true });
+        const late = ids.slice(40).map((id) => sendUntilTaken(bench, id));
+        await server().start();
+        await Promise.all([...early, ...late]);
+        const arrived = (await bench.ids()).filter((id) => id !== "id-gone"); // refused, and may be there all the same
+        expect([...new Set(arrived)]).toEqual(ids);
+        for (const id of ids) expect(await bench.arrived(id)).toBe(`{"id":"${id}"}`);
+      },
+    );
+  });
+}
+
+/** As a tee's queue does it. */
+async function sendUntilTaken(bench: Bench, id: string): Promise<void> {
+  for (;;) {
+    const sent = await sendEvent(bench.opened.port, id, `{"id":"${id}"}`);
+    if (!isSystemError(sent)) return;
+    if (!sent.retryable) throw new Error(`${sent.code}: ${sent.message}`);
+    await delay(50);
+  }
 }
 
 /** Keys that a store of another make trips over. */

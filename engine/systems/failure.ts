@@ -32,6 +32,17 @@ export function refuseFileName(name: string): SystemError | undefined {
   return PLAIN_FILE_NAME.test(name) ? undefined : refuseId(name);
 }
 
+/** S3's limit; the parts become file names elsewhere. */
+const OBJECT_KEY_BYTES_MAX = 1024;
+const OBJECT_KEY_PART = /^[A-Za-z0-9_:=%+@,!()-][A-Za-z0-9._:=%+@,!()-]{0,254}$/;
+
+/** Refuses an object's key that leads out of its store, or means something else in another one: plain parts between `/`. */
+export function refuseObjectKey(key: string): SystemError | undefined {
+  if (key.length <= OBJECT_KEY_BYTES_MAX && key.split("/").every((part) => OBJECT_KEY_PART.test(part)))
+    return undefined;
+  return failure("badId", "a key must be plain parts of 1 to 255 characters between slashes, 1024 in all", false);
+}
+
 /** The code of a Node error (`ENOENT`); "" for anything else that was thrown. */
 export function errorCode(thrown: unknown): string {
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";

@@ -1,25 +1,49 @@
 /**
- * A folder on this machine: one file per event, `<id>.json`, complete or not there. Written under a name of its own
- * first, then renamed, so a reader that watches the folder never opens half an event.
+ * The file system: a folder with a file per event or per object (file-folder.ts), or one file with a line per event
+ * (file-lines.ts). The folder must be there already.
  */
-import { constants } from "node:fs";
-import { access, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { SystemDefinition } from "../core/definition.ts";
+import { randomUUID } from "node:crypto";
+import { unlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { ConfigOf, Fields, SystemDefinition } from "../core/definition.ts";
 import type { LocalFile, SystemError, SystemType } from "../core/ports.ts";
-import { CLOSED, errorCode, failure, refuseFileName } from "./failure.ts";
-import { type OpenedSystem, type Parsed, type Refusal, refuse } from "./system.ts";
+import { CLOSED, failure } from "./failure.ts";
+import { fileFailure, refuseDirectory } from "./file-failure.ts";
+import { newEventFiles, newObjectFiles } from "./file-folder.ts";
+import { newLines } from "./file-lines.ts";
+import { type Closing, guardFile, guardObjects } from "./guard.ts";
+import { type OpenedSystem, type Parsed, type Probed, type Refusal, refuse, type SystemDeps } from "./system.ts";
+
+const ROTATE_BYTES = 128 * 1024 * 1024;
+
+const options = {
+  rotateBytes: {
+    kind: "integer",
+    min: 1024,
+    doc: `\`.ndjson\` only: a file that would become longer is renamed to \`NAME-TIME-PID.ndjson\` first. Default ${ROTATE_BYTES}.`,
+  },
+  keep: { kind: "integer", min: 1, doc: "`.ndjson` only: so many renamed files are kept. Default: all." },
+} as const;
 
 export const file: SystemDefinition = {
   key: "file",
-  summary: "Writes each event as a file of its own into a folder that is there already.",
-  types: ["ExternalLocalFile"],
-  grammar: "DIRECTORY or file:DIRECTORY",
+  summary:
+    "Writes each event or object as a file into a folder that is there already, or each event as a line of a file.",
+  types: ["ExternalLocalFile", "ExternalObjectStore"],
+  grammar: "DIRECTORY (ExternalLocalFile only), file:DIRECTORY or file:DIRECTORY/NAME.ndjson (ExternalLocalFile only)",
+  options,
 };
 
-export type FileSettings = Parsed & { directory: string };
+const NO_OPTIONS: Fields = {};
 
-export function parseFile(_type: SystemType, connectionString: string): FileSettings | Refusal {
+export type FileSettings = Parsed & {
+  type: "ExternalLocalFile" | "ExternalObjectStore";
+  directory: string;
+  /** the one file that all events go to; "": each has its own */
+  lines: string;
+};
+
+export function parseFile(type: SystemType, connectionString: string): FileSettings | Refusal {
   const scheme = /^[a-z][a-z0-9+.-]*:/.exec(connectionString)?.[0];
   if (scheme !== undefined && scheme !== "file:") {
     return refuse(
@@ -28,104 +52,63 @@ export function parseFile(_type: SystemType, connectionString: string): FileSett
     );
   }
   // file:///tmp is what a browser writes for /tmp.
-  const directory = scheme === undefined ? connectionString : connectionString.slice(5).replace(/^\/\/(?=\/)/, "");
-  if (directory === "" || directory.includes("\0")) {
+  const path = scheme === undefined ? connectionString : connectionString.slice(5).replace(/^\/\/(?=\/)/, "");
+  if (path === "" || path.includes("\0")) {
     return refuse("the connection string names no directory", "write a directory, as in /var/mirror");
   }
-  if (scheme !== undefined && directory.endsWith(".ndjson")) {
+  if (type === "ExternalObjectStore") {
+    const shown = `file:${path}`;
     return {
-      code: "E_NOT_YET",
-      error: "appending to one file is not there yet",
-      remedy: "write a directory: each event becomes a file",
+      type,
+      outputType: "object",
+      connectionString: shown,
+      directory: path,
+      lines: "",
+      optionFields: NO_OPTIONS,
     };
   }
-  return { outputType: "localfile", connectionString: directory, directory };
+  const common = { type: "ExternalLocalFile", outputType: "localfile", connectionString: path } as const;
+  if (scheme !== undefined && path.endsWith(".ndjson")) return { ...common, directory: dirname(path), lines: path };
+  return { ...common, directory: path, lines: "", optionFields: NO_OPTIONS };
 }
 
-export async function openFile(settings: FileSettings): Promise<OpenedSystem | SystemError> {
-  const missing = await refuseDirectory(settings.directory);
+export async function openFile(settings: FileSettings, deps?: SystemDeps): Promise<OpenedSystem | SystemError> {
+  const { type, directory } = settings;
+  const missing = await refuseDirectory(directory);
   if (missing !== undefined) return missing;
-  const state = { closed: false, written: 0 };
-  return {
-    port: { type: "ExternalLocalFile", file: newLocalFile(settings.directory, state) },
-    async close() {
+  const state: Closing = { closed: false };
+  const end = (close: () => Promise<void>) => ({
+    probe: () => (state.closed ? Promise.resolve(CLOSED) : probe(directory)),
+    close() {
       state.closed = true;
+      return close();
     },
-  };
-}
-
-async function refuseDirectory(directory: string): Promise<SystemError | undefined> {
-  try {
-    if (!(await stat(directory)).isDirectory()) {
-      return failure("ENOTDIR", `"${directory}" is a file; name a directory`, false);
-    }
-    await access(directory, constants.W_OK);
-    return undefined;
-  } catch (thrown) {
-    const code = errorCode(thrown);
-    if (code === "ENOENT") return failure(code, `there is no directory "${directory}"; mkdir -p makes it`, false);
-    return failure(code, `the directory "${directory}" cannot be written to (${code}); chown or chmod it`, false);
+  });
+  if (type === "ExternalObjectStore") {
+    return { port: { type, objects: guardObjects(newObjectFiles(directory), state) }, ...end(async () => {}) };
   }
-}
-
-type State = { closed: boolean /** tells the temporary names of one process apart */; written: number };
-
-function newLocalFile(directory: string, state: State): LocalFile {
-  return {
-    async write(id, content) {
-      if (state.closed) return CLOSED;
-      const refused = refuseFileName(id);
-      if (refused !== undefined) return refused;
-      state.written++;
-      // No id begins with a dot, so no event can be called like this.
-      const temporary = join(directory, `.${id}.${process.pid}.${state.written}.tmp`);
-      return writeAndRename(temporary, join(directory, `${id}.json`), content);
-    },
-    async read(id) {
-      if (state.closed) return CLOSED;
-      return refuseFileName(id) ?? readOrMissing(join(directory, `${id}.json`));
-    },
-    async remove(id) {
-      if (state.closed) return CLOSED;
-      return refuseFileName(id) ?? removeIfThere(join(directory, `${id}.json`));
-    },
-  };
-}
-
-async function readOrMissing(path: string): Promise<Uint8Array | undefined | SystemError> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (thrown) {
-    return errorCode(thrown) === "ENOENT" ? undefined : fileFailure("reading", thrown);
+  if (settings.lines === "") {
+    return { port: { type, file: guardFile(newEventFiles(directory), state) }, ...end(async () => {}) };
   }
+  const { rotateBytes, keep } = (deps?.options ?? {}) as ConfigOf<typeof options>; // the loader has checked them
+  const lines = newLines(settings.lines, { bytes: rotateBytes ?? ROTATE_BYTES, keep: keep ?? 0 });
+  const all: LocalFile = {
+    write: (_id, content) => lines.append(content),
+    read: async () => ONE_FILE,
+    remove: async () => ONE_FILE,
+  };
+  return { port: { type, file: guardFile(all, state) }, ...end(lines.close) };
 }
 
-async function removeIfThere(path: string): Promise<SystemError | undefined> {
+const ONE_FILE = failure("oneFile", "all events go to one file, and no single one is found there again", false);
+
+async function probe(directory: string): Promise<Probed | SystemError> {
+  const path = join(directory, `.agglo-check-${randomUUID()}`);
   try {
+    await writeFile(path, "probe", { flag: "wx" });
     await unlink(path);
-    return undefined;
+    return { found: "wrote and removed a file" };
   } catch (thrown) {
-    return errorCode(thrown) === "ENOENT" ? undefined : fileFailure("removing", thrown);
-  }
-}
-
-async function writeAndRename(temporary: string, final: string, content: Uint8Array): Promise<SystemError | undefined> {
-  try {
-    // wx: whoever may write to the folder cannot have it follow a link planted under that name.
-    await writeFile(temporary, content, { flag: "wx", mode: 0o644 });
-    await rename(temporary, final);
-    return undefined;
-  } catch (thrown) {
-    // Whatever stands there is of no use; if it cannot be removed either, the folder is what is broken.
-    await unlink(temporary).catch(() => undefined);
     return fileFailure("writing", thrown);
   }
-}
-
-/** Full disks are emptied, descriptors come back, folders are mounted again. */
-const RETRYABLE = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EAGAIN", "EBUSY", "EIO", "ENOENT", "ESTALE"]);
-
-function fileFailure(doing: string, thrown: unknown): SystemError {
-  const code = errorCode(thrown);
-  return failure(code, `${doing} the file failed (${code === "" ? String(thrown) : code})`, RETRYABLE.has(code));
 }

@@ -1,8 +1,9 @@
-/** One POST over Node's client: from bytes to a status and a bounded reply, or a value that says what broke. */
+/** One request with a body over Node's client: from bytes to a status and a bounded reply, or a value that says what broke. */
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { ObjectAbout, SystemError } from "../core/ports.ts";
 import { errorCode, failure } from "./failure.ts";
+import type { Tls } from "./tls.ts";
 
 /** More than any reply a pipeline has use for; the target chooses the length. */
 const REPLY_BYTES_MAX = 1024 * 1024;
@@ -10,10 +11,20 @@ const REPLY_BYTES_MAX = 1024 * 1024;
 const SOCKETS_MAX = 16;
 const FREE_SOCKETS_MAX = 4;
 
-export type ExchangeOptions = { url: string; authorization: string; shown: string; timeoutMs: number };
+export type ExchangeOptions = {
+  url: string;
+  method: string;
+  /** sent with each; lower-case names */
+  headers: { readonly [name: string]: string };
+  /** the URL as messages show it */
+  shown: string;
+  timeoutMs: number;
+  /** left out: what Node trusts */
+  tls?: Tls;
+};
 export type Exchange = { status: number; reply: string };
 export type Exchanges = {
-  /** Never rejects. */
+  /** `id` goes along as Idempotency-Key; "": none. Never rejects. */
   post(id: string, body: Uint8Array, about?: ObjectAbout): Promise<Exchange | SystemError>;
   /** Ends idle sockets and exchanges under way. */
   close(): void;
@@ -22,7 +33,7 @@ export type Exchanges = {
 export function newExchanges(options: ExchangeOptions): Exchanges {
   const secure = options.url.startsWith("https:");
   const limits = { keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: FREE_SOCKETS_MAX };
-  const agent = secure ? new HttpsAgent(limits) : new HttpAgent(limits);
+  const agent = secure ? new HttpsAgent({ ...limits, ...options.tls }) : new HttpAgent(limits);
   return {
     async post(id, body, about) {
       const headers = headersFor(options, id, body, about);
@@ -48,7 +59,8 @@ function exchange(
 ): Promise<Answer> {
   return new Promise((resolve) => {
     const send = options.url.startsWith("https:") ? requestHttps : requestHttp;
-    const request = send(options.url, { method: "POST", agent, headers });
+    const { url, method, tls } = options;
+    const request = send(url, { method, agent, headers, ...tls });
     // Over the whole exchange: Node's own timeout only sees silence, and a target may drip.
     const timer = setTimeout(() => {
       settle(failure("timeout", `no reply within ${options.timeoutMs} ms posting to url '${options.shown}'`, true));
@@ -67,15 +79,13 @@ function exchange(
 type Headers = Record<string, string | number>;
 
 function headersFor(options: ExchangeOptions, id: string, body: Uint8Array, about: ObjectAbout | undefined): Headers {
-  const headers: Headers = {
-    "content-type": about?.contentType ?? "application/json",
-    "content-length": body.byteLength,
-    "user-agent": "agglo",
-    // A retry may arrive twice; a target that minds can tell.
-    "idempotency-key": id,
-  };
-  if (about !== undefined && about.contentEncoding !== "") headers["content-encoding"] = about.contentEncoding;
-  if (options.authorization !== "") headers.authorization = options.authorization;
+  const headers: Headers = { "user-agent": "agglo", ...options.headers };
+  headers["content-length"] = body.byteLength;
+  // A retry may arrive twice; a target that minds can tell.
+  if (id !== "") headers["idempotency-key"] = id;
+  if (about === undefined) return headers;
+  headers["content-type"] = about.contentType;
+  if (about.contentEncoding !== "") headers["content-encoding"] = about.contentEncoding;
   return headers;
 }
 

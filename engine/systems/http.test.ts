@@ -1,11 +1,16 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Bench, takesEvents } from "./contract.ts";
+import type { JsonObject } from "../core/event/json.ts";
+import { type Bench, opened as open, takesEvents } from "./contract.ts";
 import { type HttpSettings, openHttp, parseHttp } from "./http.ts";
+import { newMemory } from "./memory.ts";
 import { sendEvent } from "./send.ts";
-import type { OpenedSystem } from "./system.ts";
+import type { OpenedSystem, SystemDeps } from "./system.ts";
 
 type Received = { method: string; url: string; headers: IncomingMessage["headers"]; body: string };
 /** A server on 127.0.0.1 that keeps what it got and answers as the test says. */
@@ -49,9 +54,13 @@ function settingsFor(connectionString: string): HttpSettings {
   return parsed;
 }
 
+function withOptions(options: JsonObject): SystemDeps {
+  return { name: "target", memory: newMemory(), options };
+}
+
 takesEvents("an HTTP target", async (): Promise<Bench> => {
   const target = await startTarget();
-  const opened = await openHttp(settingsFor(target.url));
+  const opened = await open(openHttp(settingsFor(target.url)));
   const idOf = (received: Received): string => String(received.headers["idempotency-key"]);
   return {
     opened,
@@ -69,7 +78,7 @@ describe("an HTTP target", () => {
   let opened: OpenedSystem;
   beforeEach(async () => {
     target = await startTarget();
-    opened = await openHttp(settingsFor(target.url));
+    opened = await open(openHttp(settingsFor(target.url)));
   });
   afterEach(async () => {
     await opened.close();
@@ -124,7 +133,7 @@ describe("an HTTP target", () => {
   });
 
   test("that never answers, or drips for ever, ends at the deadline", async () => {
-    const hasty = await openHttp({ ...settingsFor(target.url), timeoutMs: 50 });
+    const hasty = await open(openHttp(settingsFor(target.url), withOptions({ timeoutMs: 50 })));
     const timeout = {
       code: "timeout",
       message: `no reply within 50 ms posting to url '${target.url}'`,
@@ -180,7 +189,7 @@ describe("an HTTP target", () => {
   test("that is down is an error worth retrying", async () => {
     const gone = await startTarget();
     await stopTarget(gone);
-    const down = await openHttp(settingsFor(gone.url));
+    const down = await open(openHttp(settingsFor(gone.url)));
     expect(await sendEvent(down.port, "a", "{}")).toEqual({
       code: "ECONNREFUSED",
       message: `ECONNREFUSED posting to url '${gone.url}'`,
@@ -190,7 +199,7 @@ describe("an HTTP target", () => {
   });
 
   test("that does not speak TLS where https is written is an error for good", async () => {
-    const secure = await openHttp(settingsFor(target.url.replace("http:", "https:")));
+    const secure = await open(openHttp(settingsFor(target.url.replace("http:", "https:"))));
     expect(await sendEvent(secure.port, "a", "{}")).toMatchObject({ retryable: false });
     await secure.close();
   });
@@ -198,7 +207,7 @@ describe("an HTTP target", () => {
   test("gets user and password as a header, and no message or metadata shows them or the query", async () => {
     target.answer = (response) => response.writeHead(401).end();
     const settings = settingsFor(`${target.url.replace("//", "//ann:p%40ss@")}?key=hidden`);
-    const guarded = await openHttp(settings);
+    const guarded = await open(openHttp(settings));
     const sent = await sendEvent(guarded.port, "a", "{}");
     expect(target.received[0]?.headers.authorization).toBe(`Basic ${Buffer.from("ann:p@ss").toString("base64")}`);
     expect(target.received[0]?.url).toBe("/in?key=hidden");
@@ -210,6 +219,70 @@ describe("an HTTP target", () => {
   test("closed in the middle of an exchange answers an error value", async () => {
     target.answer = () => void opened.close();
     expect(await sendEvent(opened.port, "a", "{}")).toMatchObject({ code: "ECONNRESET" });
+  });
+});
+
+describe("the options of an HTTP target", () => {
+  let target: Target;
+  beforeEach(async () => {
+    target = await startTarget();
+  });
+  afterEach(() => stopTarget(target));
+
+  test("choose the method and headers, ours replaced but for those that follow from the message", async () => {
+    const options = { method: "PUT", headers: { "X-Team": "ops", "Content-Type": "application/x-ours" } };
+    const secretHeaders = { authorization: "Bearer s3cret" };
+    const system = await open(openHttp(settingsFor(target.url), withOptions({ ...options, secretHeaders })));
+    await sendEvent(system.port, "id-1", "{}");
+    expect(target.received).toMatchObject([
+      {
+        method: "PUT",
+        headers: { "x-team": "ops", "content-type": "application/x-ours", authorization: "Bearer s3cret" },
+      },
+    ]);
+    await system.close();
+  });
+
+  test.each([
+    [{ Host: "other" }, 'the header "host" follows from the message or the connection'],
+    [{ "content-length": "0" }, 'the header "content-length" follows from the message or the connection'],
+    [{ "a b": "x" }, 'the header "a b" is no valid header name'],
+    [{ a: "x\r\nb: c" }, 'the header "a" would hold a line break or another control character'],
+  ])("refuse %j", async (headers, message) => {
+    const system = await openHttp(settingsFor(target.url), withOptions({ headers }));
+    expect(system).toMatchObject({ code: "options", message });
+  });
+
+  test("say whom to trust over TLS", async () => {
+    const fixture = (name: string) =>
+      fileURLToPath(new URL(`../../test/e2e/transport/fixtures/${name}`, import.meta.url));
+    const certificate = { cert: readFileSync(fixture("cert.pem")), key: readFileSync(fixture("key.pem")) };
+    const secure = createSecureServer(certificate, (_, response) => void response.end("{}")).listen(0, "127.0.0.1");
+    await once(secure, "listening");
+    const settings = settingsFor(`https://localhost:${(secure.address() as AddressInfo).port}/`);
+    const trusting = await open(openHttp(settings, withOptions({ tls: { caFile: fixture("cert.pem") } })));
+    expect(await sendEvent(trusting.port, "a", "{}")).toEqual({ reply: "{}" });
+    expect(await trusting.probe()).toEqual({ found: "connected with TLS, sent nothing" });
+    const wary = await open(openHttp(settings));
+    expect(await sendEvent(wary.port, "a", "{}")).toMatchObject({ retryable: false });
+    await Promise.all([trusting.close(), wary.close()]);
+    secure.closeAllConnections();
+    secure.close();
+  });
+
+  test("a probe connects and sends nothing", async () => {
+    const system = await open(openHttp(settingsFor(target.url)));
+    expect(await system.probe()).toEqual({ found: "connected, sent nothing" });
+    expect([target.connections, target.received]).toEqual([1, []]);
+    await system.close();
+  });
+
+  test("a probe of a closed port says so", async () => {
+    const gone = await startTarget();
+    await stopTarget(gone);
+    const system = await open(openHttp(settingsFor(gone.url)));
+    expect(await system.probe()).toMatchObject({ code: "ECONNREFUSED", retryable: true });
+    await system.close();
   });
 });
 

@@ -1,8 +1,8 @@
 /** `mem:`: key-value stores, objects and topics that live as long as the process (memory.ts). For trying out, and tests. */
 import type { SystemDefinition } from "../core/definition.ts";
-import type { KeyValueStore, ObjectStore, Publisher, StateStore, SystemType } from "../core/ports.ts";
-import { failedAnswer } from "../core/state/update.ts";
+import type { SystemType } from "../core/ports.ts";
 import { CLOSED } from "./failure.ts";
+import { type Closing, guardObjects, guardPublisher, guardStates, guardStore } from "./guard.ts";
 import { type OpenedSystem, type Parsed, type Refusal, refuse, type SystemDeps, type SystemPort } from "./system.ts";
 
 export const mem: SystemDefinition = {
@@ -38,16 +38,15 @@ export async function openMem(settings: MemSettings, deps: SystemDeps): Promise<
   const state = { closed: false };
   return {
     port: newPort(settings, deps, state),
+    probe: async () => (state.closed ? CLOSED : { found: "in the memory of this process" }),
     async close() {
       state.closed = true;
     },
   };
 }
 
-/** Closing ends this way to the store, not the store: the generation after a reload finds it as it was. */
-type State = { closed: boolean };
-
-function newPort(settings: MemSettings, deps: SystemDeps, state: State): SystemPort {
+// Closing ends this way to the store, not the store: the generation after a reload finds it as it was.
+function newPort(settings: MemSettings, deps: SystemDeps, state: Closing): SystemPort {
   switch (settings.type) {
     case "ExternalKVStore":
       return {
@@ -60,28 +59,4 @@ function newPort(settings: MemSettings, deps: SystemDeps, state: State): SystemP
     case "ExternalPubSub":
       return { type: settings.type, publisher: guardPublisher(deps.memory.topic(settings.instance), state) };
   }
-}
-
-function guardStore(store: KeyValueStore, state: State): KeyValueStore {
-  return {
-    put: async (key, value) => (state.closed ? CLOSED : store.put(key, value)),
-    get: async (key) => (state.closed ? CLOSED : store.get(key)),
-    delete: async (key) => (state.closed ? CLOSED : store.delete(key)),
-    compareAndSet: async (key, before, next) => (state.closed ? CLOSED : store.compareAndSet(key, before, next)),
-    list: async (prefix) => (state.closed ? CLOSED : store.list(prefix)),
-  };
-}
-
-function guardStates(states: StateStore, state: State): StateStore {
-  return {
-    update: (update) => (state.closed ? failedAnswer(CLOSED.message, "error", false) : states.update(update)),
-  };
-}
-
-function guardObjects(objects: ObjectStore, state: State): ObjectStore {
-  return { put: async (key, value, about) => (state.closed ? CLOSED : objects.put(key, value, about)) };
-}
-
-function guardPublisher(publisher: Publisher, state: State): Publisher {
-  return { publish: async (id, message, about) => (state.closed ? CLOSED : publisher.publish(id, message, about)) };
 }

@@ -4,6 +4,7 @@ import type { JsonObject } from "../core/event/json.ts";
 import { testStore } from "../core/state/testing.ts";
 import type { Fold, Join, StateUpdate } from "../core/state/update.ts";
 import { newMemoryState, STATE_LIMITS, type StateLimits } from "./memory-state.ts";
+import { keepsState } from "./state-contract.ts";
 
 let ids = 0;
 function add(path: string[], operand = 1, id = `auto-${++ids}`): Fold {
@@ -22,6 +23,8 @@ function setUp(limits: Partial<StateLimits> = {}) {
   const state = newMemoryState({ ...STATE_LIMITS, ...limits }, () => clock.nowMs);
   return { clock, state };
 }
+
+keepsState("memory", () => newMemoryState(STATE_LIMITS, Date.now));
 
 describe("what was shown stays as it was", () => {
   test("and what did not change since is shared", () => {

@@ -2,6 +2,8 @@
  * What the systems have in common: a connection string is parsed without opening anything (lint does no more), then
  * opened once, then used through one of core's ports. Whatever goes wrong out there is a value.
  */
+import type { Fields } from "../core/definition.ts";
+import type { JsonObject } from "../core/event/json.ts";
 import type {
   HttpPoster,
   KeyValueStore,
@@ -16,13 +18,15 @@ import type {
 import type { Stores } from "./memory.ts";
 
 /** Why a connection string will not do: what was found, and what would do. */
-export type Refusal = { code: "E_CONNECTION" | "E_NOT_YET"; error: string; remedy: string };
+export type Refusal = { code: "E_CONNECTION"; error: string; remedy: string };
 
 /** What every parsed connection string says; each system adds what it needs to open. */
 export type Parsed = {
   /** `outputType` and `connectionString` of a tee's metadata (agglo-behaviour 3.7); without any password */
   outputType: string;
   connectionString: string;
+  /** left out: what the definition says */
+  optionFields?: Fields;
 };
 
 export type SystemDeps = {
@@ -30,6 +34,8 @@ export type SystemDeps = {
   name: string;
   /** everything kept in memory, owned by the runtime or another process */
   memory: Stores;
+  /** as the system's own fields describe them, secrets resolved; left out: none */
+  options?: JsonObject;
 };
 
 /** An opened system, by the type that the file gives it. */
@@ -42,8 +48,13 @@ export type SystemPort =
   | { type: "ExternalLocalFile"; file: LocalFile }
   | { type: "ExternalSearchIndex"; search: SearchIndex };
 
+/** What a harmless try of a system found: in words, after "ok". */
+export type Probed = { found: string };
+
 export type OpenedSystem = {
   port: SystemPort;
+  /** Goes there and back, and leaves nothing behind. Never rejects. */
+  probe(): Promise<Probed | SystemError>;
   /** Ends it; calls after this answer `closed`. Never rejects. */
   close(): Promise<void>;
 };
@@ -51,6 +62,7 @@ export type OpenedSystem = {
 /** A connection string understood, ready to be opened. */
 export type Connection = Parsed & {
   type: SystemType;
+  optionFields: Fields;
   open(deps: SystemDeps): Promise<OpenedSystem | SystemError>;
 };
 

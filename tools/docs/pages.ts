@@ -94,7 +94,18 @@ function systemsPage(): string {
     ({ definition }) =>
       `| ${code(definition.grammar)} | ${definition.types.join(", ")} | ${cell(definition.summary)} |`,
   );
-  return `${MADE}# Systems\n\n| connection string | types | |\n|---|---|---|\n${rows.join("\n")}\n`;
+  const options = systems.flatMap(({ definition }) =>
+    definition.options === undefined ? [] : [`## Options of ${definition.key}:\n\n${table(definition.options)}`],
+  );
+  return `${MADE}# Systems
+
+| connection string | types | |
+|---|---|---|
+${rows.join("\n")}
+
+What a connection string cannot hold stands beside it, under \`options\`. A secret is a reference, resolved at start.
+
+${options.join("\n")}`;
 }
 
 function errorsPage(): string {

@@ -46,11 +46,17 @@ function shorten(text: string): string {
   return text.length <= SHOWN_CHARS_MAX ? text : `${text.slice(0, SHOWN_CHARS_MAX)}…`;
 }
 
-export function printHelp(stack: Stack, folder: string): string {
+/** What arrived at the server that the example sends to. */
+export function printContents(lines: readonly string[]): string {
+  return `\nthe server has ${lines.length}:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+/** `where`: what the example's file sends to */
+export function printHelp(stack: Stack, where: string): string {
   const url = `http://127.0.0.1:${stack.envoy.port}/orders`;
   const curl = (body: string) => `  curl -s -H 'content-type: application/json' -d '${body}' ${url}\n`;
   return `
-Envoy listens on port ${stack.envoy.port}, large orders are mirrored to ${folder}. Try:
+Envoy listens on port ${stack.envoy.port}, what is mirrored or counted goes to ${where}. Try:
 
 ${curl('{"items":[{"card":"4111111111111111"}],"total":200}')}${curl('{"items":[]}')}${curl('{"items":[')}
 Ctrl-C ends it. Live events:

@@ -12,7 +12,7 @@ import { runProgram } from "../../../tools/run-program.ts";
 
 // Programs that were not written by us: h2spec knows RFC 9113 and RFC 7541, grpcurl and grpc-health-probe are grpc-go.
 
-const missing = await whyNoGoPrograms();
+const missing = await whyNoGoPrograms("h2spec", "grpcurl", "grpc-health-probe");
 if (missing !== undefined) process.stderr.write(`${missing}\n`);
 
 const BUILD_AND_RUN_MS = 300_000; // Go with an empty cache on two busy cores
