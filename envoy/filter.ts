@@ -1,5 +1,5 @@
 /** The ext_proc filter, and what a route says to it. */
-import { type BodyNeed, needs, ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
+import { needs, processingMode, ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
 import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { messageTimeoutMs } from "./limits.ts";
 import { EXT_PROC_CLUSTER } from "./options.ts";
@@ -80,13 +80,6 @@ function extProcFilter(routes: readonly RoutePlan[]): string {
   `;
 }
 
-const BODY_MODES: { readonly [need in BodyNeed]: string } = {
-  none: "NONE",
-  buffered: "BUFFERED",
-  streamed: "STREAMED",
-  duplex: "FULL_DUPLEX_STREAMED",
-};
-
 /** The per-route configuration of the filter: the cheapest modes that serve the route (engine/core/routes/needs.ts). */
 export function perRouteConfig(route: RoutePlan): string {
   const need = needs(route);
@@ -96,22 +89,14 @@ export function perRouteConfig(route: RoutePlan): string {
         '@type': type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute
         overrides:
           processing_mode:
-            request_header_mode: ${sendMode(need.requestHeaders)}
-            request_body_mode: ${BODY_MODES[need.requestBody]}
-            request_trailer_mode: ${sendMode(need.requestTrailers)}
-            response_header_mode: ${sendMode(need.responseHeaders)}
-            response_body_mode: ${BODY_MODES[need.responseBody]}
-            response_trailer_mode: ${sendMode(need.responseTrailers)}
+            ${lines(processingMode(need, "request"))}
+            ${lines(processingMode(need, "response"))}
           # ${need.failOpen ? "Without the server this traffic passes as it is." : "Without the server this traffic is refused."}
           failure_mode_allow: ${String(need.failOpen)}
           # Tells the server the route and these modes: it need not match again, and notices when they are out of date.
           grpc_initial_metadata:
             - { key: ${ROUTE_MARK}, value: ${quoted(formatLiteral(routeMark(route)))} }
   `;
-}
-
-function sendMode(needed: boolean): string {
-  return needed ? "SEND" : "SKIP";
 }
 
 /** Envoy reads "%" in metadata values as the beginning of a command. */

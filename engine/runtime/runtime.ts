@@ -3,7 +3,7 @@ import type { SystemConfig } from "../config/load.ts";
 import { type LinkedPipeline, link } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Hmacs, Ports, Tees, TeeTarget } from "../core/ports.ts";
-import { routeMark } from "../core/routes/needs.ts";
+import { needs, processingMode, routeMark } from "../core/routes/needs.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
 import { deliverTo, directTees } from "../systems/direct-tees.ts";
@@ -51,7 +51,7 @@ export type Runtime = {
   observe(route: string, direction: Direction, verdict: Verdict): void;
   /** what became of the pipelines that run when an exchange is over */
   exchangeEnded(route: string, outcome: "done" | "refused" | "faulted", detail: string): void;
-  /** a route needs a body that the proxy does not send: counted, said once per route */
+  /** a route needs a body that the proxy does not send, or not so that it can be treated: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
@@ -127,9 +127,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     },
     missingMode(route, direction) {
       counters.add("missingModes", `${route}|${direction}`, 1);
-      standing.warnOnce(
-        `route ${route} needs the ${direction}'s body and Envoy does not send it whole: set ${direction}_body_mode: BUFFERED for it, as "binge envoy" prints`,
-      );
+      standing.warnOnce(missingModeLine(routes, route, direction));
     },
     mismatchedMark(mark) {
       counters.add("mismatchedMarks", mark, 1);
@@ -198,6 +196,12 @@ function teesOf({ options, metrics }: Standing, lease: SystemLease): Tees {
 // The reason stands last: it holds no bar, as nothing behind the route does.
 function wouldHaveLabel(route: string, direction: Direction, would: Verdict): string {
   return `${route}|${direction}|${would.kind}|${would.kind === "faulted" ? would.reason : ""}`;
+}
+
+function missingModeLine(routes: readonly LinkedRoute[], route: string, direction: Direction): string {
+  const plan = routes.find((known) => known.plan.name === route)?.plan;
+  const modes = plan === undefined ? "" : `: set ${processingMode(needs(plan), direction).join(", ")} for it`;
+  return `route ${route} needs the ${direction}'s body and Envoy does not send it so that it can be treated${modes}, as "binge envoy" prints`;
 }
 
 // What clients send would start programs: that is said where the server is started, not in the file alone.

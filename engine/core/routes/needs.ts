@@ -99,6 +99,27 @@ function passesErrors(section: SectionPlan | undefined): boolean {
   return section === undefined || !section.enforce || section.onFault.error === null;
 }
 
+const BODY_MODES: { readonly [need in BodyNeed]: string } = {
+  none: "NONE",
+  buffered: "BUFFERED",
+  streamed: "STREAMED",
+  duplex: "FULL_DUPLEX_STREAMED",
+};
+
+/** What is needed of one direction as lines of Envoy's `processing_mode`, without indentation. */
+export function processingMode(need: Needs, direction: "request" | "response"): string[] {
+  const isRequest = direction === "request";
+  return [
+    `${direction}_header_mode: ${sendMode(isRequest ? need.requestHeaders : need.responseHeaders)}`,
+    `${direction}_body_mode: ${BODY_MODES[isRequest ? need.requestBody : need.responseBody]}`,
+    `${direction}_trailer_mode: ${sendMode(isRequest ? need.requestTrailers : need.responseTrailers)}`,
+  ];
+}
+
+function sendMode(needed: boolean): string {
+  return needed ? "SEND" : "SKIP";
+}
+
 const LETTERS: { readonly [need in BodyNeed]: string } = { none: "N", buffered: "B", streamed: "S", duplex: "D" };
 
 /**
