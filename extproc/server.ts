@@ -205,11 +205,15 @@ class RoutedTreatment implements Treatment {
 
   // --- body -------------------------------------------------------------------------------------------------------------
 
-  recvMore(direction: Direction, bytes: number): Decision | undefined {
+  recvMore(direction: Direction, chunk: Uint8Array): Decision | undefined {
     const section = this.section(direction);
     const message = this[direction];
-    message.bytes += bytes;
-    if (section === undefined || message.bytes <= section.plan.limits.bodyBytes) return undefined;
+    message.bytes += chunk.length;
+    if (section === undefined) return undefined;
+    // Its first byte says it all, and the peer may wait for an answer before it sends more.
+    if (message.reading === "grpc" && chunk.length > 0)
+      return this.decide(section, grpcVerdict(section, chunk), undefined);
+    if (message.bytes <= section.plan.limits.bodyBytes) return undefined;
     return this.decide(section, tooLarge(section), undefined);
   }
 

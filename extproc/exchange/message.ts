@@ -188,7 +188,7 @@ export class Message {
       this.lookAtAll(message.body, this.isComplete(message.body.length));
     } else {
       this.collect(message.body);
-      const enough = this.treatment.recvMore(this.direction, message.body.length);
+      const enough = this.treatment.recvMore(this.direction, message.body);
       if (enough !== undefined) this.stopLooking();
       else if (this.isComplete(this.collectedBytes)) this.lookAtAll(this.takeCollected(), true);
     }
@@ -242,7 +242,7 @@ export class Message {
   /** A chunk of a body that is held back here until all of it is there. */
   private treatChunk(chunk: Uint8Array): void {
     this.collect(chunk);
-    const enough = this.treatment.recvMore(this.direction, chunk.length);
+    const enough = this.treatment.recvMore(this.direction, chunk);
     if (enough !== undefined) this.answerCollected(enough, this.takeCollected(), this.ended);
     else if (this.isComplete(this.collectedBytes)) this.treatCollected(this.ended);
     else if (this.mode === BodyMode.STREAMED) replaceChunk(this.stream.call, this.bodyKind, NO_BYTES);

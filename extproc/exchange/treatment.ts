@@ -54,8 +54,8 @@ export type Treatment = {
     endOfStream: boolean,
     delivery: Delivery,
   ): Decision | Promise<Decision>;
-  /** So many bytes more of a body are being collected: undefined to go on, a decision to collect no further. */
-  recvMore(direction: Direction, bytes: number): Decision | undefined;
+  /** A chunk more of a body has been collected: undefined to go on, a decision to collect no further. */
+  recvMore(direction: Direction, chunk: Uint8Array): Decision | undefined;
   /** The collected body; `complete` false: there is more, which goes on unseen. */
   recvBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision>;
   /** The next piece of a body. `replace` sends on what may go on now, which may be nothing. */
