@@ -54,7 +54,8 @@ function listener(name: string, fields: ExtProcFields, bufferBytes: number): obj
     "@type": `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: name,
     http_protocol_options: { enable_trailers: true },
-    http2_protocol_options: { allow_connect: true },
+    // A body of HTTP/2 may grow to the stream's window, not to the listener's limit.
+    http2_protocol_options: { allow_connect: true, initial_stream_window_size: bufferBytes },
     upgrade_configs: [{ upgrade_type: "websocket" }, { upgrade_type: "CONNECT" }],
     route_config: { virtual_hosts: [{ name, domains: ["*"], routes: ROUTES }] },
     http_filters: [

@@ -104,10 +104,10 @@ export async function startHttp2Upstream(): Promise<Http2Upstream> {
     stream.on("trailers", (trailers) => {
       request.trailers = trailers;
     });
-    stream.on("data", (chunk: Buffer) => {
-      request.body = Buffer.concat([request.body, chunk]);
-    });
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("end", () => {
+      request.body = Buffer.concat(chunks);
       request.complete = stream.rstCode === 0;
       if (request.complete) upstream.respond(request, stream);
     });

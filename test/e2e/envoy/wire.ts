@@ -1,7 +1,7 @@
 /** Raw peers of Envoy: an HTTP/1.1 client and an HTTP/1.1 upstream whose bytes a test writes and reads itself. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { vi } from "vitest";
+import { expect, vi } from "vitest";
 import { type Http1Message, type Http1Reader, newHttp1Reader, statusOf } from "./http1.ts";
 
 /** One connection to Envoy. */
@@ -30,11 +30,11 @@ export async function openWire(port: number, methods: readonly string[] = []): P
     write: (bytes) => socket.write(bytes as string, "latin1"),
     async response() {
       const index = taken++;
-      await vi.waitFor(() => {
-        if (reader.messages[index]?.complete === true) return;
-        if (reader.garbage !== "") throw new Error(`no response but ${JSON.stringify(reader.garbage)}`);
-        throw new Error(`no whole response${wire.closed ? ", and the connection is closed" : ""}`);
-      }, WAIT);
+      const settled = () => reader.messages[index]?.complete === true || reader.garbage !== "" || wire.closed;
+      await vi.waitFor(() => expect(settled()).toBe(true), WAIT);
+      if (reader.garbage !== "") throw new Error(`no response but ${JSON.stringify(reader.garbage)}`);
+      if (reader.messages[index]?.complete !== true)
+        throw new Error("the connection is closed before a whole response");
       return reader.messages[index] as Http1Message;
     },
     reader,
@@ -52,7 +52,7 @@ export async function openWire(port: number, methods: readonly string[] = []): P
 }
 
 /** Of vi.waitFor, for what takes a moment. */
-export const WAIT = { timeout: 15_000, interval: 5 };
+export const WAIT = { timeout: 10_000, interval: 5 };
 
 /** One request on a connection of its own; `bytes` written one after the other, each in a segment of its own. */
 export async function exchange(port: number, method: string, ...bytes: (string | Uint8Array)[]): Promise<Http1Message> {
@@ -118,10 +118,10 @@ export async function startWireUpstream(): Promise<WireUpstream> {
   return upstream;
 }
 
-/** A body as chunks, each of them one, with trailers where there are any. */
+/** A body as chunks, each of them one unless it is empty, with trailers where there are any. */
 export function chunked(chunks: readonly (string | Uint8Array)[], trailers: readonly string[] = []): Buffer {
   const parts: (string | Uint8Array)[] = [];
-  for (const chunk of chunks) parts.push(`${chunk.length.toString(16)}\r\n`, chunk, "\r\n");
+  for (const chunk of chunks) if (chunk.length > 0) parts.push(`${chunk.length.toString(16)}\r\n`, chunk, "\r\n");
   parts.push("0\r\n", ...trailers.map((line) => `${line}\r\n`), "\r\n");
   return Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)));
 }
