@@ -129,7 +129,7 @@ class RoutedTreatment implements Treatment {
     const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
     if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
     if (typeof verdict !== "string") return this.plain(section, verdict);
-    return verdict === "missing" ? this.missing(section) : this.read(section, verdict);
+    return verdict === "missing" ? this.missing(this.route, section) : this.read(section, verdict);
   }
 
   private received(direction: Direction): void {
@@ -144,8 +144,14 @@ class RoutedTreatment implements Treatment {
 
   // A message that no section treats; a request still prepares the response that one will.
   private unbound(direction: Direction): Decision {
+    if (direction === "response" && this.route === undefined && this.facts === undefined) this.unasked();
     if (this.route === undefined || direction === "response") return PASS;
     return this.prepared(direction, newDecision("pass"));
+  }
+
+  // Envoy's own reply to a request that it refused before we could see it, or a configuration that never shows us any.
+  private unasked(): void {
+    if (this.runtime.routes.some((route) => route.response?.plan.guards === true)) this.runtime.unmatchedResponse();
   }
 
   /** A verdict on a message whose body is not read. */
@@ -181,17 +187,20 @@ class RoutedTreatment implements Treatment {
     decision.removeHeaders = early.removeHeaders;
   }
 
-  private missing(section: LinkedSection): Decision {
-    const { direction } = section.plan;
-    this.runtime.missingMode(this.route?.plan.name ?? "", direction);
+  private missing(route: LinkedRoute | undefined, section: LinkedSection): Decision {
+    this.runtime.missingMode(route?.plan.name ?? "", section.plan.direction);
     return this.plain(section, faulted(section, "error", "the proxy does not send the body so that it can be treated"));
   }
 
+  // Without its headers nobody can say what a body is; without the request's, which route it takes, and so a rule of any
+  // route might be meant for it.
   private headless(direction: Direction): Decision {
-    const section = this.section(direction);
+    const known = this.route !== undefined || this.facts !== undefined;
+    const route = known ? this.route : this.runtime.routes.find((each) => each[direction]?.plan.guards === true);
+    const section = route?.[direction];
     if (section === undefined || section.pipelines.length === 0) return PASS;
     this.received(direction);
-    return this.plain(section, faulted(section, "error", "the proxy sends the body without its headers"));
+    return this.missing(route, section);
   }
 
   // Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).

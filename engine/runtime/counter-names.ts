@@ -44,6 +44,11 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
     help: "Streams whose proxy names a route that this configuration does not have.",
     labels: ["mark"],
   },
+  unmatchedResponses: {
+    name: "unmatched_responses",
+    help: "Responses that passed because their request never came, so that no route is known.",
+    labels: ["reason"],
+  },
   poolMessages: {
     name: "pool_messages",
     help: "Messages that went to a thread of the pool, by what came of it.",

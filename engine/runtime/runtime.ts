@@ -53,6 +53,8 @@ export type Runtime = {
   exchangeEnded(route: string, outcome: "done" | "refused" | "faulted", detail: string): void;
   /** a route needs a body that the proxy does not send, or not so that it can be treated: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
+  /** a response came without its request, so no route is known and it passes: counted, said once */
+  unmatchedResponse(): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
   /** Gives its systems back: those that no other runtime has send what they hold for at most so long, and close. */
@@ -129,6 +131,10 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
       counters.add("missingModes", `${route}|${direction}`, 1);
       standing.warnOnce(missingModeLine(routes, route, direction));
     },
+    unmatchedResponse() {
+      counters.add("unmatchedResponses", "noRequest", 1);
+      standing.warnOnce(UNMATCHED_RESPONSE);
+    },
     mismatchedMark(mark) {
       counters.add("mismatchedMarks", mark, 1);
       standing.warnOnce(
@@ -142,6 +148,9 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     },
   };
 }
+
+const UNMATCHED_RESPONSE =
+  "a response came without its request and passed, since nobody can know its route: set request_header_mode: SEND where responses are treated (Envoy's own replies to what it refuses before ext_proc come so, too)";
 
 function queuedIn({ systems }: Standing): ReturnType<Runtime["queued"]> {
   const sum = { events: 0, bytes: 0, targets: systems.queued() };

@@ -189,6 +189,7 @@ describe("replies of Envoy's own", () => {
     const answer = await exchange(port, "GET", "GET /direct/x HTTP/1.1\r\nhost: x\r\n\r\n");
     expect([statusOf(answer), bodyOf(answer).toString()]).toEqual([418, "teapot"]);
     expect(server.verdicts).toEqual([]);
+    expect(server.log).toContainEqual(expect.stringContaining("a response came without its request"));
   });
 
   test("for an upstream that is not there", async () => {
