@@ -53,7 +53,7 @@ export type Runtime = {
   exchangeEnded(route: string, outcome: "done" | "refused" | "faulted", detail: string): void;
   /** a route needs a body that the proxy does not send, or not so that it can be treated: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
-  /** a response came without its request, so no route is known and it passes: counted, said once */
+  /** a response came without its request, so no route is known and it passes: counted and said once where one guards */
   unmatchedResponse(): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
@@ -132,6 +132,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
       standing.warnOnce(missingModeLine(routes, route, direction));
     },
     unmatchedResponse() {
+      if (!routes.some((route) => route.response?.plan.guards === true)) return;
       counters.add("unmatchedResponses", "noRequest", 1);
       standing.warnOnce(UNMATCHED_RESPONSE);
     },

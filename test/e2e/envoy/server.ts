@@ -3,6 +3,7 @@ import { loadConfig } from "../../../engine/config/load.ts";
 import { printDiagnostics } from "../../../engine/config/print.ts";
 import type { Plan } from "../../../engine/core/plan.ts";
 import type { Verdict } from "../../../engine/core/routes/section.ts";
+import { fixedRuntime } from "../../../engine/runtime/generations.ts";
 import { re2Regexps } from "../../../engine/runtime/regexps.ts";
 import { type Runtime, startRuntime } from "../../../engine/runtime/runtime.ts";
 import { findSystem } from "../../../engine/systems/registry.ts";
@@ -32,7 +33,7 @@ export async function startTestServer(config: object): Promise<TestServer> {
     onVerdict: (route, direction, verdict) => verdicts.push({ route, direction, verdict }),
   });
   const transport = newTransport(transportUnderTest(), throwBug);
-  const listening = await transport.listen("127.0.0.1:0", acceptExchanges(runtime));
+  const listening = await transport.listen("127.0.0.1:0", acceptExchanges(fixedRuntime(runtime)));
   const stop = async () => {
     await listening.close();
     await runtime.close(1000);
