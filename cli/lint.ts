@@ -7,24 +7,37 @@ import { findSlips } from "../engine/config/strict.ts";
 import { FAULT_REASONS } from "../engine/core/outcome.ts";
 import type { Plan } from "../engine/core/plan.ts";
 import { needs } from "../engine/core/routes/needs.ts";
-import type { SectionPlan } from "../engine/core/routes/route.ts";
+import type { RoutePlan, SectionPlan } from "../engine/core/routes/route.ts";
+import { lintEnvoy } from "../envoy/lint.ts";
 import { readArguments } from "./arguments.ts";
 import { readConfiguration } from "./configuration.ts";
+import { readEnvoyFile } from "./envoy-file.ts";
 import { Ending, Exit } from "./exit.ts";
 
-export const LINT_HELP = `binge lint FILE… [--strict] [--original] [--lenient]
+export const LINT_HELP = `binge lint FILE… [--strict] [--original] [--lenient] [--envoy ENVOY.yaml]
   Checks configurations: every finding with its place and remedy, and the fault policy of every route.
   Opens nothing and resolves no secret. Exit 0 when nothing is wrong, 1 with findings.
   --strict    for routes that change or refuse: every way a message, a field or a type could slip past
   --original  what the original agglo would refuse, fail on, or take for something else
-  --lenient   unknown fields are warnings`;
+  --lenient   unknown fields are warnings
+  --envoy F   also the Envoy configuration F that serves the routes: what lets traffic around a rule or invites request
+              smuggling; without FILE every ext_proc filter in it is taken to guard`;
 
-const OPTIONS = { strict: { type: "boolean" }, original: { type: "boolean" }, lenient: { type: "boolean" } } as const;
+const OPTIONS = {
+  strict: { type: "boolean" },
+  original: { type: "boolean" },
+  lenient: { type: "boolean" },
+  envoy: { type: "string" },
+} as const;
 
 export async function lint(args: readonly string[]): Promise<number> {
   const { positionals, values } = readArguments("lint", args, OPTIONS, true);
-  if (positionals.length === 0) throw new Ending(Exit.usage, "binge lint: name at least one file; see binge --help");
+  const envoyFile = values.envoy as string | undefined; // readArguments has seen that it is one
+  if (positionals.length === 0 && envoyFile === undefined) {
+    throw new Ending(Exit.usage, "binge lint: name at least one file; see binge --help");
+  }
   let wrong = false;
+  const routes: RoutePlan[] = [];
   for (const file of positionals) {
     const loaded = readOrSay(file, values.lenient === true);
     if (loaded === undefined) {
@@ -37,8 +50,18 @@ export async function lint(args: readonly string[]): Promise<number> {
     if (findings.length > 0) process.stdout.write(`${printDiagnostics(findings, loaded.document, {})}\n`);
     if (findings.some((finding) => finding.severity === "error")) wrong = true;
     else if (loaded.plan !== undefined) process.stdout.write(describe(file, loaded.plan));
+    routes.push(...(loaded.plan?.routes ?? []));
   }
+  if (envoyFile !== undefined && lintEnvoyFile(envoyFile, positionals.length === 0 ? undefined : routes)) wrong = true;
   return wrong ? Exit.findings : Exit.ok;
+}
+
+/** True with errors. */
+function lintEnvoyFile(file: string, routes: readonly RoutePlan[] | undefined): boolean {
+  const { value, document } = readEnvoyFile(file);
+  const findings = lintEnvoy(value, routes);
+  process.stdout.write(findings.length === 0 ? `${file}: ok\n` : `${printDiagnostics(findings, document, {})}\n`);
+  return findings.some((finding) => finding.severity === "error");
 }
 
 /** undefined: the file cannot be read, which is said; the other files still have their turn. */

@@ -289,3 +289,36 @@ describe("binge check", () => {
     expect((await binge(["check", checked(external("x", "ExternalKVStore", "redis:"))])).code).toBe(78);
   });
 });
+
+describe("binge lint --envoy", () => {
+  test("passes what binge envoy prints, and says place and remedy of a setting that lets traffic around a rule", async () => {
+    const { stdout: yaml } = await binge(["envoy", "--config", ORDERS]);
+    const right = join(folder, "envoy.yaml");
+    writeFileSync(right, yaml);
+    expect(await binge(["lint", ORDERS, "--envoy", right])).toMatchObject({ code: 0, stderr: "" });
+    const wrong = join(folder, "wrong.yaml");
+    writeFileSync(wrong, yaml.replace(/( *)mutation_rules:/, "$1allow_content_length_header: true\n$&"));
+    const { code, stdout } = await binge(["lint", ORDERS, "--envoy", wrong]);
+    expect(code).toBe(1);
+    const line = yaml.slice(0, yaml.indexOf("mutation_rules:")).split("\n").length;
+    expect(stdout).toContain(`wrong.yaml:${line}:`);
+    expect(stdout).toContain("request smuggling; leave it out");
+  });
+
+  test("without a configuration takes every filter to guard; no YAML and no file are said", async () => {
+    const text = JSON.stringify({
+      name: "x",
+      typed_config: {
+        "@type": "x/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
+        failure_mode_allow: true,
+      },
+    });
+    writeFileSync(join(folder, "open.json"), text);
+    const { code, stdout } = await binge(["lint", "--envoy", "open.json"]);
+    expect(code).toBe(1);
+    expect(stdout).toContain("failure_mode_allow: who stops the server");
+    writeFileSync(join(folder, "no.yaml"), "a: [");
+    expect((await binge(["lint", "--envoy", "no.yaml"])).stderr).toMatch(/^no\.yaml:1:\d+: no YAML/);
+    expect((await binge(["lint", "--envoy", "gone.yaml"])).stderr).toContain("gone.yaml: cannot read it: ENOENT");
+  });
+});

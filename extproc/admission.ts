@@ -4,7 +4,7 @@ import { faulted, type LinkedSection, passed, type Verdict } from "../engine/cor
 import { codingOf } from "../engine/runtime/codings.ts";
 import { headerValue } from "./exchange/headers.ts";
 import type { Delivery } from "./exchange/treatment.ts";
-import { isGrpcType, matchesStatus } from "./http-message.ts";
+import { beginsLikeGrpc, isGrpcType, matchesStatus } from "./http-message.ts";
 import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
 
 /**
@@ -41,6 +41,11 @@ export function admit(section: LinkedSection, headers: readonly string[], delive
 // A client could call anything gRPC, so where rules guard its first byte must say so too.
 function readGrpc(delivery: Delivery): Reading {
   return delivery === "none" || delivery === "copy" ? "missing" : "grpc";
+}
+
+/** On a body that was read as gRPC: of the whole of it, or of its first bytes. */
+export function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
+  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }
 
 export function tooLarge(section: LinkedSection): Verdict {

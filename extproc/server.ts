@@ -14,7 +14,7 @@ import {
 import type { Runtimes } from "../engine/runtime/generations.ts";
 import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
-import { admit, type Reading, tooLarge } from "./admission.ts";
+import { admit, grpcVerdict, type Reading, tooLarge } from "./admission.ts";
 import { overload, treatCoded } from "./coded-body.ts";
 import { decisionOf } from "./decisions.ts";
 import { Exchange } from "./exchange/exchange.ts";
@@ -22,7 +22,7 @@ import { headerValue } from "./exchange/headers.ts";
 import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./exchange/treatment.ts";
 import { ExchangeRecord } from "./exchange-record.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
-import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
+import { asksForTunnel, opensTunnel } from "./http-message.ts";
 import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
@@ -145,14 +145,10 @@ class RoutedTreatment implements Treatment {
 
   // A message that no section treats; a request still prepares the response that one will.
   private unbound(direction: Direction): Decision {
-    if (direction === "response" && this.route === undefined && this.facts === undefined) this.unasked();
+    if (direction === "response" && this.route === undefined && this.facts === undefined)
+      this.runtime.unmatchedResponse();
     if (this.route === undefined || direction === "response") return PASS;
     return this.prepared(direction, newDecision("pass"));
-  }
-
-  // Envoy's own reply to a request that it refused before we could see it, or a configuration that never shows us any.
-  private unasked(): void {
-    if (this.runtime.routes.some((route) => route.response?.plan.guards === true)) this.runtime.unmatchedResponse();
   }
 
   /** A verdict on a message whose body is not read. */
@@ -389,10 +385,6 @@ class RoutedTreatment implements Treatment {
 
 /** Of the response to a HEAD: what describes the bytes of a body. */
 const OF_ANOTHER_BODY = ["content-length", "etag", "last-modified", "content-md5", "digest", "repr-digest"];
-
-function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
-  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
-}
 
 /** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
 const POOL_WAIT_MS = 450;

@@ -18,7 +18,7 @@ export type PrintOptions = { color?: boolean };
 /** All diagnostics by their place, then `2 errors, 1 warning`; "" when there is none. No line break at the end. */
 export function printDiagnostics(
   diagnostics: readonly Diagnostic[],
-  document: Document,
+  document: Pick<Document, "file" | "locate">,
   options: PrintOptions = {},
 ): string {
   if (diagnostics.length === 0) return "";
@@ -30,7 +30,7 @@ export function printDiagnostics(
 }
 
 /** Where a diagnostic points: a syntax error carries its place, any other is found by its path. */
-export function placeOf(diagnostic: Diagnostic & { place?: Place }, document: Document): Place {
+export function placeOf(diagnostic: Diagnostic & { place?: Place }, document: Pick<Document, "locate">): Place {
   return diagnostic.place ?? document.locate(diagnostic.path, diagnostic.atKey);
 }
 

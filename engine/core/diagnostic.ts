@@ -20,6 +20,9 @@ export const DIAGNOSTIC_CODES = {
   E_NOT_YET: "Recognised, and not there yet.",
   E_SLIP: "`lint --strict`: a way in which a field, a type or a message could slip past a rule of this route.",
   E_ORIGINAL: "`lint --original`: the original agglo would refuse the file, fail on it, or take it for something else.",
+  E_ENVOY:
+    "`lint --envoy`: a setting of Envoy that lets traffic around a rule, makes errors of answers, or invites smuggling.",
+  W_ENVOY: "`lint --envoy`: a setting of Envoy that loses something, though no rule.",
   W_UNUSED: "Nothing uses this, or it does nothing.",
   W_POLICY: "What the file says of a fault cannot hold: the proxy answers by itself, or the fault cannot happen.",
   W_LOCAL_STATE: "A route counts or joins in the memory of one process: several hosts each have their own counts.",

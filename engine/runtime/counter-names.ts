@@ -44,6 +44,11 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
     help: "Streams whose proxy names a route that this configuration does not have.",
     labels: ["mark"],
   },
+  unmatchedResponses: {
+    name: "unmatched_responses",
+    help: "Responses that passed because their request never came, so that no route is known.",
+    labels: ["reason"],
+  },
   poolMessages: {
     name: "pool_messages",
     help: "Messages that went to a thread of the pool, by what came of it.",
@@ -55,11 +60,6 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
     labels: ["route", "direction"],
   },
   treatmentBytes: { name: "treatment_bytes", help: "Size of the bodies measured.", labels: ["route", "direction"] },
-  unmatchedResponses: {
-    name: "unmatched_responses",
-    help: "Responses that came without their request and passed, since nobody could know their route.",
-    labels: ["reason"],
-  },
   redacted: { name: "redacted", help: "Values that a redactor's rule covered or took out.", labels: ["rule"] },
   droppedEvents: {
     name: "dropped_events",

@@ -54,7 +54,7 @@ export type Runtime = {
   exchangeEnded(route: string, outcome: "done" | "refused" | "faulted", detail: string): void;
   /** a route needs a body that the proxy does not send, or not so that it can be treated: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
-  /** a response came without its request, so no route is known and it passes: counted, said once */
+  /** a response came without its request, so no route is known and it passes: counted and said once where one guards */
   unmatchedResponse(): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
@@ -133,6 +133,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
       standing.warnOnce(missingModeLine(routes, route, direction));
     },
     unmatchedResponse() {
+      if (!routes.some((route) => route.response?.plan.guards === true)) return;
       counters.add("unmatchedResponses", "noRequest", 1);
       standing.warnOnce(UNMATCHED_RESPONSE);
     },
@@ -150,6 +151,9 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
   };
 }
 
+const UNMATCHED_RESPONSE =
+  "a response came without its request and passed, since nobody can know its route: set request_header_mode: SEND where responses are treated (Envoy's own replies to what it refuses before ext_proc come so, too)";
+
 function queuedIn({ systems }: Standing): ReturnType<Runtime["queued"]> {
   const sum = { events: 0, bytes: 0, targets: systems.queued() };
   for (const { events, bytes } of sum.targets) {
@@ -166,9 +170,6 @@ function prepareSecrets(plan: Plan, systems: readonly SystemConfig[], standing: 
   const lines = missing.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`);
   throw new StartError(true, lines.join("\n"));
 }
-
-const UNMATCHED_RESPONSE =
-  "a response came without its request and passed, since nobody can know its route: set request_header_mode: SEND where responses are treated (Envoy's own replies to what it refuses before ext_proc come so, too)";
 
 function missingModeLine(routes: readonly LinkedRoute[], route: string, direction: Direction): string {
   const plan = routes.find((known) => known.plan.name === route)?.plan;

@@ -32,11 +32,11 @@ export type NativeOptions = {
   limits?: Partial<Http2Limits & GrpcLimits>;
 };
 
-/** Envoy's largest buffered HTTP/2 body (16 MiB, facts 7.2), and what protobuf wraps around it. */
-const MESSAGE_BYTES_MAX = 16 * 1024 * 1024 + 64 * 1024;
+/** Of all messages of a connection that have come in part: with bodies of 1 MB, of every stream that Envoy can have open. */
+const ASSEMBLY_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Sixteen of the largest at once; with bodies of 1 MB, every stream that Envoy can have in flight. */
-const ASSEMBLY_BYTES_MAX = 16 * MESSAGE_BYTES_MAX;
+/** What a route takes is for its limits to say, and to answer: this only has to be enough. */
+const MESSAGE_BYTES_MAX = ASSEMBLY_BYTES_MAX;
 
 export function nativeTransport(options: NativeOptions): Transport {
   const onBug = options.onBug ?? ((error) => console.error(error));
