@@ -11,9 +11,10 @@ import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
  *   whole     the body, all of it
  *   events    the body event by event as it comes
  *   grpc      the body's beginning: whether it is what its content type says
+ *   copy      the body as it passes, for whoever looks on
  *   missing   it would be needed, and the proxy is not set to send it so
  */
-export type Reading = "whole" | "events" | "grpc" | "missing";
+export type Reading = "whole" | "events" | "grpc" | "copy" | "missing";
 
 /** Of a message that has a body, or may have one. */
 export function admit(section: LinkedSection, headers: readonly string[], delivery: Delivery): Verdict | Reading {

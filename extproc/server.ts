@@ -1,6 +1,7 @@
 /** exchange x routes x runtime: finds the route of an exchange, and has its sections treat the messages. */
 import type { JsonObject } from "../engine/core/event/json.ts";
 import type { FaultReason } from "../engine/core/outcome.ts";
+import { type LinkedExchange, runExchange } from "../engine/core/routes/exchange.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
 import { bufferBytes, holdsBody, ROUTE_MARK } from "../engine/core/routes/needs.ts";
 import {
@@ -20,6 +21,7 @@ import { decisionOf } from "./decisions.ts";
 import { Exchange } from "./exchange/exchange.ts";
 import { headerValue } from "./exchange/headers.ts";
 import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./exchange/treatment.ts";
+import { ExchangeRecord } from "./exchange-record.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
 import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
 import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
@@ -57,6 +59,8 @@ class RoutedTreatment implements Treatment {
   private facts: RequestFacts | undefined;
   private readonly request = newMessage();
   private readonly response = newMessage();
+  /** where the route has pipelines for when the exchange is over */
+  private record: ExchangeRecord | undefined;
 
   constructor(runtimes: Runtimes, mark: string | undefined) {
     this.runtimes = runtimes;
@@ -89,7 +93,7 @@ class RoutedTreatment implements Treatment {
   }
 
   expects(direction: Direction): boolean {
-    return this.section(direction) !== undefined;
+    return this.section(direction) !== undefined || this.route?.exchange !== undefined;
   }
 
   // --- headers ----------------------------------------------------------------------------------------------------------
@@ -101,11 +105,24 @@ class RoutedTreatment implements Treatment {
     delivery: Delivery,
   ): Decision | Promise<Decision> {
     if (headers === undefined) return this.headless(direction);
+    const decision = this.decideHeaders(direction, headers, endOfStream, delivery);
+    if (this.record === undefined) return decision;
+    const watched = (settled: Decision) => this.watched(direction, settled, !endOfStream && delivery !== "none");
+    return decision instanceof Promise ? decision.then(watched) : watched(decision);
+  }
+
+  private decideHeaders(
+    direction: Direction,
+    headers: readonly string[],
+    endOfStream: boolean,
+    delivery: Delivery,
+  ): Decision | Promise<Decision> {
     this[direction].headers = headers;
     if (direction === "request") {
       this.facts = readRequestFacts(headers);
       this.route ??= this.matchedRoute(this.facts);
     }
+    this.takeDown(direction, headers);
     const section = this.section(direction);
     if (section === undefined || this.isTunnel(direction, headers)) return this.unbound(direction);
     this.received(direction);
@@ -197,6 +214,13 @@ class RoutedTreatment implements Treatment {
   }
 
   recvBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision> {
+    const decision = this.decideBody(direction, body, complete);
+    if (this.record === undefined) return decision;
+    const noted = (settled: Decision) => this.noted(direction, settled, body);
+    return decision instanceof Promise ? decision.then(noted) : noted(decision);
+  }
+
+  private decideBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision> {
     const section = this.section(direction);
     const { headers, reading } = this[direction];
     if (section === undefined || headers === undefined) return PASS; // nobody asked for it
@@ -248,7 +272,8 @@ class RoutedTreatment implements Treatment {
   recvPiece(direction: Direction, piece: Uint8Array, last: boolean): Decision | Promise<Decision> {
     const section = this.section(direction);
     const reader = this[direction].pieces;
-    if (section === undefined || reader === undefined) return PASS; // nobody asked for it
+    if (this[direction].reading === "copy") this.record?.noteBody(direction, piece);
+    if (section === undefined || reader === undefined) return PASS; // nobody asked for more
     const bytes = readPiece(reader, piece, last, this.runtime);
     if (!(bytes instanceof Promise)) return this.pieceRead(section, reader, bytes, last);
     return bytes.then((settled) => this.pieceRead(section, reader, settled, last));
@@ -256,6 +281,7 @@ class RoutedTreatment implements Treatment {
 
   private pieceRead(section: LinkedSection, reader: PieceReader, bytes: Uint8Array, last: boolean): Decision {
     const verdict = verdictOf(reader);
+    if (verdict.reply === undefined) this.record?.noteBody(section.plan.direction, bytes);
     if (last || verdict.reply !== undefined) return this.decide(section, verdict, bytes);
     const decision = newDecision("replace");
     decision.body = bytes;
@@ -284,6 +310,7 @@ class RoutedTreatment implements Treatment {
     const message = this[section.plan.direction];
     if (message.open) this.runtime.observe(told.route, section.plan.direction, verdict);
     message.open = false;
+    this.record?.noteVerdict(section.plan.direction, verdict);
     return decisionOf(section, verdict, body, told);
   }
 
@@ -317,7 +344,43 @@ class RoutedTreatment implements Treatment {
     if (this.response.open) this.runtime.abandoned(route, "response");
     this.request.open = false; // what is under way may still come to a verdict: nobody hears it
     this.response.open = false;
-    this.runtimes.leave(this.runtime);
+    const exchange = this.route?.exchange;
+    if (exchange === undefined || this.record === undefined) this.runtimes.leave(this.runtime);
+    else void this.afterwards(exchange, this.record);
+  }
+
+  // --- when the exchange is over ----------------------------------------------------------------------------------------
+
+  private takeDown(direction: Direction, headers: readonly string[]): void {
+    const exchange = this.route?.exchange;
+    if (exchange === undefined) return;
+    this.record ??= new ExchangeRecord(this.told().route, exchange.plan.bodyBytes, exchange.ports.clock.nowMs());
+    if (direction === "request") this.record.noteRequest(this.facts);
+    else this.record.noteResponse(headers);
+  }
+
+  /** What nobody else reads of a body is looked at as it passes. */
+  private watched(direction: Direction, decision: Decision, hasBody: boolean): Decision {
+    if (decision.action !== "pass" || !hasBody || this.route?.exchange?.plan.bodyBytes === 0) return decision;
+    this[direction].reading = "copy";
+    return { ...decision, action: "read", holds: false, pieces: true };
+  }
+
+  private noted(direction: Direction, decision: Decision, came: Uint8Array): Decision {
+    if (decision.action !== "reply") this.record?.noteBody(direction, decision.body ?? came);
+    return decision;
+  }
+
+  private async afterwards(exchange: LinkedExchange, record: ExchangeRecord): Promise<void> {
+    const { route } = this.told();
+    try {
+      const { outcome, detail } = await runExchange(exchange, record.event(exchange.ports.clock.nowMs()));
+      this.runtime.exchangeEnded(route, outcome, detail);
+    } catch (error) {
+      this.runtime.exchangeEnded(route, "faulted", `a bug of ours: ${error instanceof Error ? error.message : error}`);
+    } finally {
+      this.runtimes.leave(this.runtime);
+    }
   }
 }
 

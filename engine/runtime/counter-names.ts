@@ -29,6 +29,11 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
     help: "Refused messages whose beginning had gone on already: cut in place of a reply.",
     labels: ["route"],
   },
+  exchanges: {
+    name: "exchanges",
+    help: "Exchanges that the pipelines of a route's `exchange` have run on, by how they ended.",
+    labels: ["route", "outcome"],
+  },
   missingModes: {
     name: "missing_modes",
     help: "Messages whose body a route needs and the proxy does not send.",

@@ -50,6 +50,8 @@ export type Runtime = {
   abandoned(route: string, direction: Direction): void;
   /** what became of a message */
   observe(route: string, direction: Direction, verdict: Verdict): void;
+  /** what became of the pipelines that run when an exchange is over */
+  exchangeEnded(route: string, outcome: "done" | "refused" | "faulted", detail: string): void;
   /** a route needs a body that the proxy does not send: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
@@ -119,6 +121,10 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
       if (verdict.kind === "refused") counters.add("refusals", `${route}|${direction}|${verdict.reply?.rule ?? ""}`, 1);
       if (verdict.would !== undefined) counters.add("wouldHave", wouldHaveLabel(route, direction, verdict.would), 1);
       options.onVerdict?.(route, direction, verdict);
+    },
+    exchangeEnded(route, outcome, detail) {
+      counters.add("exchanges", `${route}|${outcome}`, 1);
+      if (detail !== "") standing.warnOnce(`route ${route}, exchange: ${detail}`);
     },
     missingMode(route, direction) {
       counters.add("missingModes", `${route}|${direction}`, 1);

@@ -28,26 +28,29 @@ export type Needs = {
 export function needs(route: RoutePlan): Needs {
   const request = route.request;
   const response = route.response;
-  const requestBody = bodyNeed(request);
-  const responseBody = bodyNeed(response);
+  const exchange = route.exchange;
+  const looks = exchange !== undefined && exchange.bodyBytes > 0;
+  const requestBody = bodyNeed(request, looks);
+  const responseBody = bodyNeed(response, looks);
   return {
     // Headers go first wherever a section may refuse (facts 22.3: with SKIP the upstream has seen them already), and
     // where a response rule reads the request.
-    requestHeaders: request !== undefined || (response?.readsRequest ?? false),
+    requestHeaders: request !== undefined || exchange !== undefined || (response?.readsRequest ?? false),
     requestBody,
     requestTrailers: trailersNeed(request, requestBody),
-    responseHeaders: response !== undefined,
+    responseHeaders: response !== undefined || exchange !== undefined,
     responseBody,
     responseTrailers: trailersNeed(response, responseBody),
-    observes: (request !== undefined || response !== undefined) && onlyLooks(request) && onlyLooks(response),
+    observes: onlyLooks(request) && onlyLooks(response),
     bodyBytesMax: Math.max(heldBytes(request, requestBody), heldBytes(response, responseBody)),
     failOpen: passesErrors(request) && passesErrors(response),
     plainResponse: responseBody === "buffered" || responseBody === "duplex",
   };
 }
 
-function bodyNeed(section: SectionPlan | undefined): BodyNeed {
-  if (section === undefined || section.pipelines.length === 0) return "none";
+/** `looks`: somebody else wants to see the body. */
+function bodyNeed(section: SectionPlan | undefined, looks: boolean): BodyNeed {
+  if (section === undefined || section.pipelines.length === 0) return looks ? "streamed" : "none";
   if (!holdsBody(section)) return "streamed";
   return hasStreamType(section) ? "duplex" : "buffered";
 }

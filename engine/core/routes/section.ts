@@ -13,6 +13,7 @@ import { type LinkedPipeline, type LinkedPlan, runPipelines } from "../pipeline.
 import type { Ports } from "../ports.ts";
 import { HTTP_KEY } from "../processes/reserved.ts";
 import { firstFailure, type PipelineResult, runAll } from "../run-all.ts";
+import type { LinkedExchange } from "./exchange.ts";
 import { type HeaderValue, readHeaderWrites, readMetadata } from "./header-writes.ts";
 import type { Reply } from "./reply.ts";
 import type { RoutePlan, SectionPlan } from "./route.ts";
@@ -22,6 +23,7 @@ export type LinkedRoute = {
   plan: RoutePlan;
   request: LinkedSection | undefined;
   response: LinkedSection | undefined;
+  exchange: LinkedExchange | undefined;
 };
 
 export function linkRoutes(linked: LinkedPlan, ports: Ports): LinkedRoute[] {
@@ -30,9 +32,15 @@ export function linkRoutes(linked: LinkedPlan, ports: Ports): LinkedRoute[] {
   for (let i = 0; i < plans.length; i++) {
     const plan = plans[i] as RoutePlan;
     const request = linkSection(linked, plan.request, ports);
-    routes.push({ plan, request, response: linkSection(linked, plan.response, ports) });
+    const response = linkSection(linked, plan.response, ports);
+    routes.push({ plan, request, response, exchange: linkExchange(linked, plan.exchange, ports) });
   }
   return routes;
+}
+
+function linkExchange(linked: LinkedPlan, plan: RoutePlan["exchange"], ports: Ports): LinkedExchange | undefined {
+  if (plan === undefined) return undefined;
+  return { plan, pipelines: plan.pipelines.map((index) => linked.pipelines[index] as LinkedPipeline), ports };
 }
 
 function linkSection(linked: LinkedPlan, plan: SectionPlan | undefined, ports: Ports): LinkedSection | undefined {
