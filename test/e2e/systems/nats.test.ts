@@ -35,7 +35,11 @@ describe.skipIf(missing !== undefined)("NATS", () => {
 
   /** Asked again while the connection for looking comes back after a restart. */
   async function managing(): Promise<JetStreamManager> {
-    return jetstreamManager(looking, { timeout: 500 }).catch(managing);
+    const isBack = await jetstreamManager(looking, { timeout: 500 }).then(
+      () => true,
+      () => false,
+    );
+    return isBack ? jetstreamManager(looking, { timeout: 20_000 }) : managing();
   }
 
   /** A stream of its own subject of the same name. */
