@@ -5,8 +5,8 @@ import { readProcessingResponse, writeProcessingRequest } from "../../extproc/me
 import { BodyMode, Kind, type PhaseKind, type ProcessingRequest } from "../../extproc/messages/messages.ts";
 import { EXTERNAL_PROCESSOR } from "../../extproc/transport.ts";
 import { EnvoySide, type Setup } from "./envoy-side.ts";
+import { within } from "./scenario.ts";
 
-const WAIT_MS = 10_000;
 const ENVELOPE_BYTES = 5;
 /** Envoy's windows (facts 20.1). */
 const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -101,19 +101,20 @@ export class Exchange {
   /** How Envoy ends a call by default (facts 0.1). */
   reset(): void {
     this.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    this.stream.destroy(); // Node may wait for ever for a write that the reset has overtaken
   }
 
   // --- waiting ----------------------------------------------------------------------------------------------------------
 
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = AbortSignal.timeout(WAIT_MS);
-    while (!holds()) {
-      if (deadline.aborted) throw new Error(`${what}: not within ${WAIT_MS / 1000} s`);
-      const woken = new Promise<void>((resolve) => {
-        this.wakeUp = resolve;
-      });
-      await Promise.race([woken, deadline.aborted ? woken : once(deadline, "abort")]);
-    }
+    const woken = async () => {
+      while (!holds()) {
+        await new Promise<void>((resolve) => {
+          this.wakeUp = resolve;
+        });
+      }
+    };
+    await within(woken(), what);
   }
 
   settled(): Promise<void> {

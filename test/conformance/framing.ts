@@ -1,6 +1,6 @@
 /** The same call in other frames, and cut off at every point: no call disturbs the next one. */
 import { BodyMode, Kind } from "../../extproc/messages/messages.ts";
-import { passes } from "./bodies.ts";
+import { labelled, passes } from "./bodies.ts";
 import type { Exchange, Server } from "./client.ts";
 import type { Setup } from "./envoy-side.ts";
 import { JSON_TYPE, jsonOf, requestHeaders, responseHeaders, type Scenario, same } from "./scenario.ts";
@@ -67,14 +67,15 @@ async function crowd(server: Server, path: string) {
 
 /** Every beginning of an exchange, and then nothing more. Whatever the server says to that, the next call goes well. */
 async function cutOff(server: Server, path: string, setup: Setup, how: "reset" | "half-close") {
-  const length = script(server.open(setup), path).length;
-  for (let count = 0; count <= length; count++) {
+  for (let count = 0, length = 1; count <= length; count++) {
     const exchange = server.open(setup);
     exchange.envoy.broken = true;
-    for (const message of script(exchange, path).slice(0, count)) exchange.write(message);
+    const messages = script(exchange, path);
+    length = messages.length;
+    for (const message of messages.slice(0, count)) exchange.write(message);
     if (how === "half-close") exchange.stream.end();
     else exchange.reset();
-    await exchange.ended();
+    await labelled(`after ${count} messages`, () => exchange.ended());
   }
   const content = { headers: JSON_TYPE, chunks: [BODY] };
   await passes(server, path, { request: BodyMode.BUFFERED }, { request: content });

@@ -5,7 +5,16 @@ import { DIRECTIONS, labelled } from "./bodies.ts";
 import type { Content, Exchange, Server } from "./client.ts";
 import type { Setup } from "./envoy-side.ts";
 import type { OwnServer } from "./own-server.ts";
-import { check, cutInto, JSON_TYPE, type OwnScenario, requestHeaders, responseHeaders, same } from "./scenario.ts";
+import {
+  check,
+  cutInto,
+  JSON_TYPE,
+  type OwnScenario,
+  requestHeaders,
+  responseHeaders,
+  same,
+  within,
+} from "./scenario.ts";
 
 const CARD = Buffer.from('{"card":"4111111111111111","pad":"ü"}');
 const COVERED = '{"card":"************1111","pad":"ü"}';
@@ -106,9 +115,9 @@ let mirrorings = 0;
 async function mirrors(server: Server, own: OwnServer, setup: Setup) {
   const event = Buffer.from(`{"mirrored":${++mirrorings}}`);
   const mirrored = own.mirrored(event.toString());
-  const { envoy } = await ask(server, "/mirror", setup, "request", { ...told(event), end: "empty" });
+  const { envoy } = await ask(server, "/mirror", setup, "request", { ...told(event, 100), end: "empty" });
   if (setup.observes !== true) same(envoy.request.body, event, "the body");
-  await mirrored;
+  await within(mirrored, "the copy");
 }
 
 async function hangs(server: Server, mode: BodyMode) {

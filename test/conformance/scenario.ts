@@ -13,6 +13,17 @@ export type OwnScenario = {
   run(server: Server, own: OwnServer): Promise<void>;
 };
 
+const WAIT_MS = 10_000;
+
+/** Waits for what must happen soon; when it does not, says so. */
+export async function within(promise: Promise<void>, what: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${WAIT_MS / 1000} s`)), WAIT_MS);
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 export function check(holds: boolean, what: string): void {
   if (!holds) throw new Error(what);
 }
