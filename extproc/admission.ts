@@ -4,7 +4,7 @@ import { faulted, type LinkedSection, passed, type Verdict } from "../engine/cor
 import { codingOf } from "../engine/runtime/codings.ts";
 import { headerValue } from "./exchange/headers.ts";
 import type { Delivery } from "./exchange/treatment.ts";
-import { isGrpcType, matchesStatus } from "./http-message.ts";
+import { beginsLikeGrpc, isGrpcType, matchesStatus } from "./http-message.ts";
 import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
 
 /**
@@ -49,4 +49,9 @@ export function tooLarge(section: LinkedSection): Verdict {
 
 export function unknownCoding(section: LinkedSection): Verdict {
   return faulted(section, "unparsable", "the content coding is none of gzip, deflate, br and zstd, or several");
+}
+
+/** On the beginning of a body whose content type says gRPC. */
+export function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
+  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }

@@ -14,7 +14,7 @@ import {
 import type { Runtimes } from "../engine/runtime/generations.ts";
 import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
-import { admit, type Reading, tooLarge } from "./admission.ts";
+import { admit, grpcVerdict, type Reading, tooLarge } from "./admission.ts";
 import { overload, treatCoded } from "./coded-body.ts";
 import { decisionOf } from "./decisions.ts";
 import { Exchange } from "./exchange/exchange.ts";
@@ -22,7 +22,7 @@ import { headerValue } from "./exchange/headers.ts";
 import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./exchange/treatment.ts";
 import { ExchangeRecord } from "./exchange-record.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
-import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
+import { asksForTunnel, opensTunnel } from "./http-message.ts";
 import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
@@ -175,7 +175,7 @@ class RoutedTreatment implements Treatment {
     decision.pieces = reading === "events";
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";
-      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent());
+      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent(), inTime);
       if (guards) this.writeHeaders(section, decision);
     }
     return this.prepared(direction, decision);
@@ -286,7 +286,7 @@ class RoutedTreatment implements Treatment {
   private pieceRead(section: LinkedSection, reader: PieceReader, bytes: Uint8Array, last: boolean): Decision {
     const verdict = verdictOf(reader);
     if (verdict.reply === undefined) this.record?.noteBody(section.plan.direction, bytes);
-    if (last || verdict.reply !== undefined) return this.decide(section, verdict, bytes);
+    if (last || verdict.reply !== undefined) return this.decided(section, verdict, bytes);
     const decision = newDecision("replace");
     decision.body = bytes;
     return decision;
@@ -300,13 +300,17 @@ class RoutedTreatment implements Treatment {
     return verdict instanceof Promise ? inTime(section, verdict) : verdict;
   }
 
-  /** `body`: the bytes of the verdict's text, coded as the message says. */
+  /** `body`: the bytes of the verdict's text, coded as the message says; no more than Envoy holds. */
   private decide(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const bytesMax = bufferBytes(section.plan.limits.bodyBytes);
     if (body !== undefined && body.length > bytesMax) {
       const detail = `the body would become larger than ${bytesMax} bytes`;
       return this.decide(section, faulted(section, "tooLarge", detail), undefined);
     }
+    return this.decided(section, verdict, body);
+  }
+
+  private decided(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const told = this.told();
     const message = this[section.plan.direction];
     if (message.open) this.runtime.observe(told.route, section.plan.direction, verdict);
@@ -389,10 +393,6 @@ class RoutedTreatment implements Treatment {
 
 /** Of the response to a HEAD: what describes the bytes of a body. */
 const OF_ANOTHER_BODY = ["content-length", "etag", "last-modified", "content-md5", "digest", "repr-digest"];
-
-function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
-  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
-}
 
 /** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
 const POOL_WAIT_MS = 450;

@@ -5,6 +5,7 @@ import {
   IMMEDIATE_RESPONSE,
   type ImmediateAnswer,
   Kind,
+  MORE_TIME,
   type ModeOverride,
   NO_BYTES,
   type ProcessingRequest,
@@ -84,7 +85,14 @@ export class EnvoySide {
     if (this.setup.observes) this.failures.push("an answer in observability mode (13.2)");
     else if (this.reply !== undefined) this.failures.push("an answer behind an immediate response");
     else if (answer.kind === IMMEDIATE_RESPONSE) this.takeReply(answer);
+    else if (answer.kind === MORE_TIME) this.takeMoreTime();
     else this.takeContinue(answer);
+  }
+
+  // No answer: Envoy's timer, which runs only while it waits and not at all under full duplex (facts 5.11, 14.3).
+  private takeMoreTime(): void {
+    this.answers--;
+    if (this.isSettled) this.failures.push("more time for nothing that is waited for");
   }
 
   private takeContinue(answer: ContinueAnswer): void {

@@ -1,11 +1,10 @@
 /** Our own server with the configuration beside this file, in this process, so that what it mirrors can be seen. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { loadConfig } from "../../engine/config/load.ts";
 import { printDiagnostics } from "../../engine/config/print.ts";
-import { re2Regexps } from "../../engine/runtime/regexps.ts";
+import { loadText } from "../../engine/runtime/configuration.ts";
+import { fixedRuntime } from "../../engine/runtime/generations.ts";
 import { startRuntime } from "../../engine/runtime/runtime.ts";
-import { findSystem } from "../../engine/systems/registry.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
 import { newTransport, type TransportName } from "../../extproc/transports.ts";
 
@@ -20,7 +19,7 @@ export type OwnServer = {
 
 export async function startOwnServer(transport: TransportName): Promise<OwnServer> {
   const file = fileURLToPath(new URL("agglo.json", import.meta.url));
-  const loaded = loadConfig(readFileSync(file, "utf8"), { file, regexps: re2Regexps(), systemForm: findSystem });
+  const loaded = loadText(readFileSync(file, "utf8"), file);
   if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
   // A route that needs what Envoy does not send is said in the log; here it is provoked all the time.
   const runtime = await startRuntime(loaded.plan, loaded.systems, { log: () => {}, allowSpawn: true });
@@ -30,7 +29,7 @@ export async function startOwnServer(transport: TransportName): Promise<OwnServe
   const bugs: unknown[] = [];
   const listening = await newTransport(transport, (bug) => bugs.push(bug)).listen(
     "127.0.0.1:0",
-    acceptExchanges(runtime),
+    acceptExchanges(fixedRuntime(runtime)),
   );
   const stop = async () => {
     await listening.close();
