@@ -167,7 +167,8 @@ export class EnvoyDirection {
       this.fail("a body answer behind the trailers answer");
       return;
     }
-    if (answer.body.length > CHUNK_BYTES_MAX) this.fail(`a chunk of ${answer.body.length} bytes (A.4)`);
+    if (this.mode !== BodyMode.GRPC && answer.body.length > CHUNK_BYTES_MAX)
+      this.fail(`a chunk of ${answer.body.length} bytes (A.4)`);
     this.expectNoMutation(answer, "under full duplex is ignored (3.9)");
     this.gone.push(answer.body);
     this.endAnswered = answer.endOfStream;
@@ -262,7 +263,7 @@ function isGuarded(name: string): boolean {
   return [":method", ":scheme", ":authority", "host"].includes(name) || name.startsWith("x-envoy-");
 }
 
-export function total(chunks: readonly Uint8Array[]): number {
+function total(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 }
 
