@@ -55,3 +55,8 @@ export function tooLarge(section: LinkedSection): Verdict {
 export function unknownCoding(section: LinkedSection): Verdict {
   return faulted(section, "unparsable", "the content coding is none of gzip, deflate, br and zstd, or several");
 }
+
+/** On the beginning of a body whose content type says gRPC. */
+export function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
+  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
+}

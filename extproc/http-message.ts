@@ -4,13 +4,14 @@ import type { RequestFacts } from "./http-context.ts";
 
 /**
  * A request that turns its connection into a tunnel: CONNECT, or an upgrade as Envoy hands it on (also of HTTP/2). Only GET
- * upgrades: any other method would let a body for the upstream pass as if it were none.
+ * upgrades, and without a content: an upstream that declines the upgrade would read it, and no rule had seen it.
  */
 export function asksForTunnel(request: RequestFacts): boolean {
   if (request.method === "CONNECT") return true;
   if (request.method !== "GET") return false;
-  const connection = headerValue(request.headers, "connection");
-  return connection !== undefined && /\bupgrade\b/i.test(connection);
+  if ((headerValue(request.headers, "content-length") ?? "0") !== "0") return false;
+  const connection = headerValue(request.headers, "connection") ?? "";
+  return connection.split(",").some((option) => option.trim().toLowerCase() === "upgrade");
 }
 
 /** A response that makes the tunnel. */

@@ -1,25 +1,28 @@
 /** The body of a message that is treated event by event: bytes in as they come, bytes out as soon as they may go on. */
-import { formatOf } from "../engine/core/body/format.ts";
 import type { JsonObject } from "../engine/core/event/json.ts";
-import { type EventStream, newEventStream, pushText, takeText } from "../engine/core/routes/event-stream.ts";
-import { faulted, type LinkedSection, type Verdict } from "../engine/core/routes/section.ts";
+import {
+  type EventStream,
+  type InTime,
+  newEventStream,
+  pushText,
+  takeText,
+} from "../engine/core/routes/event-stream.ts";
+import type { LinkedSection, Verdict } from "../engine/core/routes/section.ts";
 
 export type PieceReader = {
   stream: EventStream;
   /** the first bytes of a character whose others have not come */
   tail: Uint8Array;
-  /** text cannot be read any more and passes */
-  raw: boolean;
 };
 
 export function newPieceReader(
   section: LinkedSection,
   contentType: string,
   http: JsonObject | undefined,
-  traceparent?: string,
+  traceparent: string,
+  inTime: InTime,
 ): PieceReader {
-  const stream = newEventStream(section, formatOf(contentType), contentType, http, traceparent ?? "");
-  return { stream, tail: NO_BYTES, raw: false };
+  return { stream: newEventStream(section, contentType, http, traceparent, inTime), tail: NO_BYTES };
 }
 
 type Utf8 = {
@@ -34,25 +37,19 @@ export function readPiece(
   last: boolean,
   utf8: Utf8,
 ): Uint8Array | Promise<Uint8Array> {
-  if (reader.raw) return piece;
-  const bytes = reader.tail.length === 0 ? piece : Buffer.concat([reader.tail, piece]);
-  const open = last ? 0 : openBytes(bytes);
-  const text = utf8.decodeUtf8(bytes.subarray(0, bytes.length - open));
-  reader.tail = bytes.subarray(bytes.length - open);
-  if (text === undefined) return readNoText(reader, bytes, utf8);
-  const pushed = pushText(reader.stream, text, piece.length, last);
-  if (pushed instanceof Promise) return pushed.then(() => utf8.encodeUtf8(takeText(reader.stream)));
-  return utf8.encodeUtf8(takeText(reader.stream));
-}
-
-function readNoText(reader: PieceReader, bytes: Uint8Array, utf8: Utf8): Uint8Array {
   const { stream } = reader;
-  const held = stream.held;
-  stream.held = "";
-  stream.verdict = faulted(stream.section, "unparsable", "not valid UTF-8");
-  reader.raw = true;
-  reader.tail = NO_BYTES;
-  return Buffer.concat([utf8.encodeUtf8(held), bytes]);
+  const bytes = reader.tail.length === 0 ? piece : Buffer.concat([reader.tail, piece]);
+  const end = bytes.length - (last ? 0 : openBytes(bytes));
+  reader.tail = bytes.subarray(end);
+  const whole = bytes.subarray(0, end);
+  let text = utf8.decodeUtf8(whole);
+  if (text === undefined) {
+    stream.damaged = true;
+    text = decodeDamaged(whole, utf8);
+  }
+  const pushed = pushText(stream, text, last);
+  if (pushed instanceof Promise) return pushed.then(() => takeBytes(stream, utf8));
+  return takeBytes(stream, utf8);
 }
 
 /** How many bytes at the end begin a character that they do not finish (RFC 3629): 0 to 3. */
@@ -64,6 +61,49 @@ function openBytes(bytes: Uint8Array): number {
     return needed > i ? i : 0;
   }
   return 0;
+}
+
+// --- bytes that are no UTF-8 --------------------------------------------------------------------------------------------
+// Their event is a fault, which may pass; the events around it are treated. So they travel through the text, each as a
+// lone surrogate, which no valid UTF-8 brings (event-stream.ts).
+
+const LF = 0x0a;
+const CR = 0x0d;
+const DAMAGED = 0xdc00;
+
+/** Line by line, so that a good line is text whatever stands beside it: where the body was cut makes no difference. */
+function decodeDamaged(bytes: Uint8Array, utf8: Utf8): string {
+  let text = "";
+  let start = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i] !== LF && bytes[i] !== CR && i < bytes.length - 1) continue;
+    const line = bytes.subarray(start, i + 1);
+    text += utf8.decodeUtf8(line) ?? damagedText(line);
+    start = i + 1;
+  }
+  return text;
+}
+
+function damagedText(line: Uint8Array): string {
+  let text = "";
+  for (const byte of line) text += String.fromCharCode(byte < 0x80 ? byte : DAMAGED + byte);
+  return text;
+}
+
+function takeBytes(stream: EventStream, utf8: Utf8): Uint8Array {
+  const text = takeText(stream);
+  return stream.damaged ? encodeDamaged(text, utf8) : utf8.encodeUtf8(text);
+}
+
+function encodeDamaged(text: string, utf8: Utf8): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let start = 0;
+  for (const { index, 0: run } of text.matchAll(/(?<![\ud800-\udbff])[\udc80-\udcff]+/g)) {
+    parts.push(utf8.encodeUtf8(text.slice(start, index)), Buffer.from(run, "latin1"));
+    start = index + run.length;
+  }
+  parts.push(utf8.encodeUtf8(text.slice(start)));
+  return Buffer.concat(parts);
 }
 
 /** How the message ended, once it has. */

@@ -171,7 +171,7 @@ class RoutedTreatment implements Treatment {
     decision.pieces = reading === "events";
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";
-      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent());
+      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent(), inTime);
       if (guards) this.writeHeaders(section, decision);
     }
     return this.prepared(direction, decision);
@@ -282,7 +282,7 @@ class RoutedTreatment implements Treatment {
   private pieceRead(section: LinkedSection, reader: PieceReader, bytes: Uint8Array, last: boolean): Decision {
     const verdict = verdictOf(reader);
     if (verdict.reply === undefined) this.record?.noteBody(section.plan.direction, bytes);
-    if (last || verdict.reply !== undefined) return this.decide(section, verdict, bytes);
+    if (last || verdict.reply !== undefined) return this.decided(section, verdict, bytes);
     const decision = newDecision("replace");
     decision.body = bytes;
     return decision;
@@ -296,13 +296,17 @@ class RoutedTreatment implements Treatment {
     return verdict instanceof Promise ? inTime(section, verdict) : verdict;
   }
 
-  /** `body`: the bytes of the verdict's text, coded as the message says. */
+  /** `body`: the bytes of the verdict's text, coded as the message says; no more than Envoy holds. */
   private decide(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const bytesMax = bufferBytes(section.plan.limits.bodyBytes);
     if (body !== undefined && body.length > bytesMax) {
       const detail = `the body would become larger than ${bytesMax} bytes`;
       return this.decide(section, faulted(section, "tooLarge", detail), undefined);
     }
+    return this.decided(section, verdict, body);
+  }
+
+  private decided(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const told = this.told();
     const message = this[section.plan.direction];
     if (message.open) this.runtime.observe(told.route, section.plan.direction, verdict);

@@ -1,10 +1,10 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { ndjson } from "../core/body/ndjson.ts";
 import type { JsonObject } from "../core/event/json.ts";
 import { newEventStream, pushText, takeText } from "../core/routes/event-stream.ts";
 import { type LinkedSection, treat, treatBodyless, type Verdict } from "../core/routes/section.ts";
 import { loadText, type ReadOptions } from "./configuration.ts";
 import { exposition } from "./exposition.ts";
+import { inTime } from "./in-time.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 const definitions = [
@@ -109,10 +109,10 @@ describe("a dry run", () => {
   test("of a body that comes in pieces lets each go on, and says the gravest that would have been", async () => {
     const { runtime } = await start(route({ contentTypes: ["application/x-ndjson"] }));
     const section = runtime.routes[0]?.request as LinkedSection;
-    const stream = newEventStream(section, ndjson, "application/x-ndjson", undefined);
+    const stream = newEventStream(section, "application/x-ndjson", undefined, "", inTime);
     const out: string[] = [];
     for (const piece of ['{"a":1}\n{"ba', 'd":1}\n', "{\n", '{"a":2}']) {
-      await pushText(stream, piece, piece.length, piece === '{"a":2}');
+      await pushText(stream, piece, piece === '{"a":2}');
       out.push(takeText(stream));
     }
     expect(out.join("")).toBe('{"a":1}\n{"bad":1}\n{\n{"a":2}');

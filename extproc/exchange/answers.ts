@@ -73,8 +73,8 @@ export function sendChunks(
   } while (pos < body.length);
 }
 
-/** Sends one chunk on as it came. */
-export function echoChunk(call: Call, kind: PhaseKind, body: Uint8Array, endOfStream: boolean): void {
+/** Sends a message of GRPC mode on as it came: each is a gRPC message, which chunks would tear (processing_mode.proto). */
+export function echoMessage(call: Call, kind: PhaseKind, body: Uint8Array, endOfStream: boolean): void {
   const answer = continueAnswer(kind);
   answer.streamed = true;
   answer.body = body;

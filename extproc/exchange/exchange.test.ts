@@ -4,85 +4,13 @@ import {
   type ContinueAnswer,
   HeaderMode,
   IMMEDIATE_RESPONSE,
-  immediateAnswer,
   Kind,
   MORE_TIME,
   type PhaseKind,
   type ProcessingRequest,
-  type ProcessingResponse,
-  type ProtocolConfig,
 } from "../messages/messages.ts";
-import type { Call } from "../transport.ts";
-import { Exchange } from "./exchange.ts";
-import { type Decision, newDecision, type Treatment } from "./treatment.ts";
-
-const buffered: ProtocolConfig = {
-  requestBodyMode: BodyMode.BUFFERED,
-  responseBodyMode: BodyMode.BUFFERED,
-  sendBodyWithoutWaitingForHeaderResponse: false,
-};
-
-function message(kind: Kind, more: Partial<ProcessingRequest> = {}): ProcessingRequest {
-  return {
-    kind,
-    headers: [],
-    body: new Uint8Array(0),
-    endOfStream: false,
-    observabilityMode: false,
-    protocolConfig: undefined,
-    attributes: undefined,
-    ...more,
-  };
-}
-
-type Script = { headers?: Decision | Promise<Decision>; body?: Decision | Promise<Decision> };
-
-function setUp(script: { request?: Script; response?: Script; patienceMs?: number }) {
-  const sent: ProcessingResponse[] = [];
-  const ends: string[] = [];
-  const asked: string[] = [];
-  const call: Call = {
-    send: (answer) => sent.push(answer),
-    end: () => ends.push("end"),
-    fail: (code) => ends.push(`fail ${code}`),
-    failBug: () => ends.push("bug"),
-  };
-  const treatment: Treatment = {
-    expects: () => true,
-    recvHeaders: (direction, _headers, endOfStream, delivery) => {
-      asked.push(`${direction} headers ${endOfStream} ${delivery}`);
-      return script[direction]?.headers ?? reading();
-    },
-    recvMore: () => undefined,
-    recvBody: (direction, body) => {
-      asked.push(`${direction} body ${Buffer.from(body).toString()}`);
-      return script[direction]?.body ?? newDecision("pass");
-    },
-    patienceMs: () => script.patienceMs ?? 0,
-    recvPiece: () => newDecision("pass"),
-    replyCut: () => asked.push("cut"),
-    closed: () => asked.push("closed"),
-  };
-  return { exchange: new Exchange(call, treatment), sent, ends, asked };
-}
-
-function reading(): Decision {
-  const decision = newDecision("read");
-  decision.holds = true;
-  return decision;
-}
-
-function replacing(text: string): Decision {
-  const decision = newDecision("replace");
-  decision.body = Buffer.from(text);
-  return decision;
-}
-
-function refusing(): Decision {
-  const decision = newDecision("reply");
-  decision.reply = immediateAnswer(422, [], Buffer.from("no"), "agglo");
-  return decision;
-}
+import { buffered, message, refusing, replacing, setUp } from "./testing.ts";
+import { type Decision, newDecision } from "./treatment.ts";
 
 const first = (more: Partial<ProcessingRequest> = {}) =>
   message(Kind.requestHeaders, {
@@ -247,7 +175,10 @@ describe("a decision that takes time", () => {
 describe("a peer that breaks the protocol loses this call", () => {
   test.each([
     ["headers twice", [first(), first()]],
-    ["a second whole body", [first(), message(Kind.requestBody), message(Kind.requestBody)]],
+    [
+      "a second whole body",
+      [first(), message(Kind.requestBody), message(Kind.requestBody, { body: Buffer.from("more") })],
+    ],
   ])("%s", (_title, messages) => {
     const { exchange, ends } = setUp({});
     for (const each of messages) exchange.recv(each);

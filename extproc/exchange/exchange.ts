@@ -69,10 +69,10 @@ export class Exchange implements CallHandler, Stream {
         this.response.recvBody(message);
         break;
       case Kind.requestTrailers:
-        this.request.recvTrailers();
+        this.request.recvTrailers(message);
         break;
       case Kind.responseTrailers:
-        this.response.recvTrailers();
+        this.response.recvTrailers(message);
         break;
       default: // an arm of the oneof that this version does not know: nothing to answer
     }
@@ -81,7 +81,13 @@ export class Exchange implements CallHandler, Stream {
 
   recvEnd(): void {
     this.peerEnded = true;
-    if (!this.waiting) this.call.end();
+    if (!this.waiting) this.end();
+  }
+
+  // To end well would be to lose what has not gone on (facts 5.14).
+  private end(): void {
+    if (this.open && (this.request.withholds || this.response.withholds)) this.violation("half-closed within a body");
+    else this.call.end();
   }
 
   closed(): void {
@@ -105,8 +111,8 @@ export class Exchange implements CallHandler, Stream {
   }
 
   reply(decision: Decision): void {
+    if (this.observed) return; // there is nothing that it could stop
     this.open = false;
-    if (this.observed) return;
     if (!this.response.isHeld) this.treatment.replyCut();
     const reply = decision.reply as ImmediateAnswer; // every decision to reply has one
     reply.dynamicMetadata = decision.metadata;
@@ -135,7 +141,7 @@ export class Exchange implements CallHandler, Stream {
 
   private catchUp(): void {
     while (!this.waiting && this.queue.length > 0) this.recv(this.queue.shift() as ProcessingRequest);
-    if (!this.waiting && this.peerEnded) this.call.end();
+    if (!this.waiting && this.peerEnded) this.end();
   }
 
   // Body modes that an override does not name become NONE (facts 10.3), so it names both. Header modes left DEFAULT become
@@ -144,8 +150,8 @@ export class Exchange implements CallHandler, Stream {
     return {
       requestHeaderMode: HeaderMode.DEFAULT,
       responseHeaderMode: this.treatment.expects("response") ? HeaderMode.SEND : HeaderMode.SKIP,
-      requestBodyMode: this.request.wantedMode,
-      responseBodyMode: this.response.wantedMode,
+      requestBodyMode: this.request.bodyMode,
+      responseBodyMode: this.response.bodyMode,
       requestTrailerMode: HeaderMode.DEFAULT,
       responseTrailerMode: HeaderMode.DEFAULT,
     };

@@ -9,3 +9,15 @@ export function headerValue(headers: readonly string[], name: string): string | 
   }
   return value;
 }
+
+/** RFC 9110 section 8.6; -1 for none. Envoy has refused a message with two different ones. */
+export function contentLengthOf(headers: readonly string[]): number {
+  const text = headerValue(headers, "content-length");
+  return text === undefined ? -1 : Number.parseInt(text, 10);
+}
+
+/** 1xx but not 101, which is the end of a response. */
+export function isInformational(headers: readonly string[]): boolean {
+  const status = headerValue(headers, ":status");
+  return status?.startsWith("1") === true && status !== "101";
+}

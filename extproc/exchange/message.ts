@@ -18,14 +18,15 @@ import type { Call } from "../transport.ts";
 import {
   answerOf,
   describeBody,
-  echoChunk,
+  echoMessage,
   replaceChunk,
   sendChunks,
   undescribeBody,
   validatorsIn,
 } from "./answers.ts";
-import { headerValue } from "./headers.ts";
-import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./treatment.ts";
+import { canLower, deliveryOf, isBuffered, isDuplex } from "./body-modes.ts";
+import { contentLengthOf, isInformational } from "./headers.ts";
+import { type Decision, type Direction, newDecision, type Treatment } from "./treatment.ts";
 
 /** What both messages of an exchange share (exchange.ts). */
 export type Stream = {
@@ -65,6 +66,10 @@ export class Message {
   private readonly stream: Stream;
   private readonly treatment: Treatment;
   private bodySeen = false;
+  /** of the body, until now */
+  private bytes = 0;
+  /** its body is not sent any more, where Envoy allows that (facts 10.1) */
+  private lowered = false;
   // While reading: what the treatment asked for, and what there is of it.
   private holds = false;
   private pieces = false;
@@ -90,9 +95,14 @@ export class Message {
     return !this.begun || (this.state === "reading" && isBuffered(this.mode));
   }
 
-  /** The body mode that is enough. Full duplex keeps the configured one whatever is asked (facts 10.1). */
-  get wantedMode(): BodyMode {
-    return this.state === "passing" && this.mode !== BodyMode.FULL_DUPLEX_STREAMED ? BodyMode.NONE : this.mode;
+  /** The body mode to ask for. In the middle of a body another one would let the rest overtake what waits in Envoy. */
+  get bodyMode(): BodyMode {
+    return this.lowered ? BodyMode.NONE : this.mode;
+  }
+
+  /** Bytes of it have come that nobody but us has, and more was to come. */
+  get withholds(): boolean {
+    return this.state === "reading" && this.holds && !this.ended && this.bytes > 0;
   }
 
   // --- headers ----------------------------------------------------------------------------------------------------------
@@ -109,7 +119,7 @@ export class Message {
     this.ended = message.endOfStream;
     this.contentLength = contentLengthOf(message.headers);
     this.validators = validatorsIn(message.headers);
-    const delivery = message.endOfStream ? "none" : this.delivery();
+    const delivery = message.endOfStream ? "none" : deliveryOf(this.mode, this.contentLength, this.stream.observed);
     const decision = this.treatment.recvHeaders(this.direction, message.headers, message.endOfStream, delivery);
     if (decision instanceof Promise) this.stream.wait(this, decision, (settled) => this.answerHeaders(settled));
     else this.answerHeaders(decision);
@@ -117,6 +127,7 @@ export class Message {
 
   private answerHeaders(decision: Decision): void {
     if (decision.action === "reply") {
+      this.state = "passing"; // it goes on where it is only observed
       this.stream.reply(decision);
       return;
     }
@@ -132,6 +143,7 @@ export class Message {
     if (this.state === "reading") {
       if (this.holds && this.mode !== BodyMode.BUFFERED) undescribeBody(answer, this);
     } else if (!this.ended && canLower(this.mode)) {
+      this.lowered = true;
       answer.modeOverride = this.stream.loweredModes();
     }
     this.stream.answer(answer);
@@ -144,14 +156,29 @@ export class Message {
       this.recvHeadless(message);
       return;
     }
-    const duplicate = this.ended;
-    this.ended ||= message.endOfStream;
-    if (duplicate && this.mode === BodyMode.FULL_DUPLEX_STREAMED) return; // an answer behind our own end fails (facts 5.8)
-    if (this.bodySeen && isBuffered(this.mode)) {
-      this.stream.violation("a second body");
-      return;
-    }
+    const isOver = this.ended || (this.bodySeen && isBuffered(this.mode));
     this.bodySeen = true;
+    this.ended ||= message.endOfStream;
+    this.bytes += message.body.length;
+    if (isOver) this.recvBehind(message.body);
+    else if (
+      this.holds &&
+      this.mode === BodyMode.STREAMED &&
+      this.contentLength !== -1 &&
+      this.bytes > this.contentLength
+    ) {
+      this.stream.violation("more body than content-length says"); // the verdict was on that much
+    } else this.recvPart(message);
+  }
+
+  // A second, empty end of stream is harmless (agentgateway sends such). Under full duplex it must not be answered: an
+  // answer behind our own end fails (facts 5.8).
+  private recvBehind(body: Uint8Array): void {
+    if (body.length > 0) this.stream.violation("a body behind its end");
+    else if (!isDuplex(this.mode)) this.stream.answer(continueAnswer(this.bodyKind));
+  }
+
+  private recvPart(message: ProcessingRequest): void {
     if (this.state === "passing") this.forward(message.body, message.endOfStream);
     else if (this.stream.observed || !this.holds) this.look(message);
     else if (this.pieces) this.treatPiece(message.body, message.endOfStream, message.endOfStream);
@@ -162,9 +189,10 @@ export class Message {
   // The header mode is SKIP. Without headers nobody can say what the body is; in this state nothing of it is held.
   private recvHeadless(message: ProcessingRequest): void {
     const decision = this.treatment.recvHeaders(this.direction, undefined, false, "none");
+    this.begun = true;
     const goOn = (settled: Decision): void => {
-      if (settled.action === "reply") this.stream.reply(settled);
       this.state = "passing";
+      if (settled.action === "reply") this.stream.reply(settled);
       this.recvBody(message);
     };
     if (decision instanceof Promise) this.stream.wait(this, decision, goOn);
@@ -174,8 +202,10 @@ export class Message {
   /** Lets a piece of a body go on as it came. */
   private forward(body: Uint8Array, endOfStream: boolean): void {
     if (!this.stream.open || this.stream.observed) return;
-    if (this.mode === BodyMode.FULL_DUPLEX_STREAMED || this.mode === BodyMode.GRPC) {
-      echoChunk(this.stream.call, this.bodyKind, body, endOfStream);
+    if (this.mode === BodyMode.FULL_DUPLEX_STREAMED) {
+      sendChunks(this.stream.call, this.bodyKind, body, endOfStream, undefined);
+    } else if (this.mode === BodyMode.GRPC) {
+      echoMessage(this.stream.call, this.bodyKind, body, endOfStream);
     } else this.stream.call.send(continueAnswer(this.bodyKind));
   }
 
@@ -185,7 +215,7 @@ export class Message {
     if (this.pieces) {
       this.lookAtPiece(message.body, message.endOfStream);
     } else if (isBuffered(this.mode)) {
-      this.lookAtAll(message.body, this.isComplete(message.body.length));
+      this.lookAtAll(message.body, this.isWhole(message.body));
     } else {
       this.collect(message.body);
       const enough = this.treatment.recvMore(this.direction, message.body);
@@ -219,8 +249,7 @@ export class Message {
   }
 
   private treatBuffered(message: ProcessingRequest): void {
-    const complete = this.mode === BodyMode.BUFFERED || this.isComplete(message.body.length);
-    const decision = this.treatment.recvBody(this.direction, message.body, complete);
+    const decision = this.treatment.recvBody(this.direction, message.body, this.isWhole(message.body));
     if (decision instanceof Promise) this.stream.wait(this, decision, (settled) => this.answerBuffered(settled));
     else this.answerBuffered(decision);
   }
@@ -281,16 +310,16 @@ export class Message {
   private treatPiece(piece: Uint8Array, last: boolean, endOfStream: boolean): void {
     const decision = this.treatment.recvPiece(this.direction, piece, last);
     if (decision instanceof Promise)
-      this.stream.wait(this, decision, (settled) => this.answerPiece(settled, endOfStream));
-    else this.answerPiece(decision, endOfStream);
+      this.stream.wait(this, decision, (settled) => this.answerPiece(settled, piece, endOfStream));
+    else this.answerPiece(decision, piece, endOfStream);
   }
 
-  private answerPiece(decision: Decision, endOfStream: boolean): void {
+  private answerPiece(decision: Decision, piece: Uint8Array, endOfStream: boolean): void {
     if (decision.action === "reply") {
       this.stream.reply(decision);
       return;
     }
-    const body = decision.body ?? NO_BYTES;
+    const body = decision.body ?? piece;
     if (body.length > 0 || endOfStream)
       sendChunks(this.stream.call, this.bodyKind, body, endOfStream, decision.metadata);
   }
@@ -298,11 +327,11 @@ export class Message {
   // --- trailers ---------------------------------------------------------------------------------------------------------
 
   // They end the body. Where none came before them (facts 1.3), this is when we know.
-  recvTrailers(): void {
+  recvTrailers(message: ProcessingRequest): void {
     const open = !this.ended && this.state === "reading";
     this.ended = true;
     if (open) this.endBody();
-    if (this.stream.waiting) this.stream.recvAgain(trailers(this.trailersKind));
+    if (this.stream.waiting) this.stream.recvAgain(message);
     else this.answerTrailers();
   }
 
@@ -317,6 +346,10 @@ export class Message {
 
   // A BUFFERED message without a body: its headers are still held, but only a refusal can be said now.
   private treatNothing(): void {
+    if (this.collectedBytes > 0) {
+      this.stream.violation("less body than content-length says"); // and behind trailers there is no place for it
+      return;
+    }
     this.state = "passing";
     const decision = this.treatment.recvBody(this.direction, NO_BYTES, true);
     const goOn = (settled: Decision): void => {
@@ -333,24 +366,6 @@ export class Message {
 
   // --- what has come ----------------------------------------------------------------------------------------------------
 
-  /** How the body will come, by the mode (facts 1 to 6). */
-  private delivery(): Delivery {
-    if (this.stream.observed) return "copy";
-    switch (this.mode) {
-      case BodyMode.BUFFERED:
-        return "whole";
-      case BodyMode.BUFFERED_PARTIAL:
-        return "start";
-      case BodyMode.FULL_DUPLEX_STREAMED:
-        return "pieces";
-      case BodyMode.STREAMED:
-        // Holding back needs to know the last chunk when it comes: behind trailers there is no place for a body.
-        return this.contentLength === -1 ? "copy" : "whole";
-      default: // GRPC delivers nothing that could be answered (facts 21.1)
-        return "none";
-    }
-  }
-
   private collect(chunk: Uint8Array): void {
     this.collected.push(chunk);
     this.collectedBytes += chunk.length;
@@ -363,41 +378,13 @@ export class Message {
     return collected.length === 1 ? (collected[0] as Uint8Array) : Buffer.concat(collected, collectedBytes);
   }
 
-  /** The body is whole: its end has come, or as many bytes as its content-length says. */
+  /** The body is whole: its end has come, or as many bytes as its content-length says. Full duplex always shows the end. */
   private isComplete(bytes: number): boolean {
-    return this.ended || (this.contentLength !== -1 && bytes >= this.contentLength);
+    return this.ended || (bytes === this.contentLength && !isDuplex(this.mode));
   }
-}
 
-function isBuffered(mode: BodyMode): boolean {
-  return mode === BodyMode.BUFFERED || mode === BodyMode.BUFFERED_PARTIAL;
-}
-
-function canLower(mode: BodyMode): boolean {
-  return isBuffered(mode) || mode === BodyMode.STREAMED;
-}
-
-/** RFC 9110 section 8.6; -1 for none. Envoy has refused a message with two different ones. */
-function contentLengthOf(headers: readonly string[]): number {
-  const text = headerValue(headers, "content-length");
-  return text === undefined ? -1 : Number.parseInt(text, 10);
-}
-
-/** 1xx but not 101, which is the end of a response. */
-function isInformational(headers: readonly string[]): boolean {
-  const status = headerValue(headers, ":status");
-  return status?.startsWith("1") === true && status !== "101";
-}
-
-/** The trailers of a message again, for when what they ended has been decided. */
-function trailers(kind: PhaseKind): ProcessingRequest {
-  return {
-    kind,
-    headers: [],
-    body: NO_BYTES,
-    endOfStream: true,
-    observabilityMode: false,
-    protocolConfig: undefined,
-    attributes: undefined,
-  };
+  // In front of trailers a BUFFERED body does not say that it is whole (facts 1.1).
+  private isWhole(body: Uint8Array): boolean {
+    return this.mode === BodyMode.BUFFERED || this.isComplete(body.length);
+  }
 }

@@ -3,6 +3,7 @@
  * as soon as it may go on. What comes out is the same wherever the text was cut.
  */
 import type { Format, PieceScan } from "../body/body.ts";
+import { formatOf } from "../body/format.ts";
 import type { JsonObject } from "../event/json.ts";
 import { faulted, type LinkedSection, newVerdict, treat, type Verdict } from "./section.ts";
 
@@ -16,10 +17,14 @@ export type EventStream = {
   scan: PieceScan;
   /** the beginning of an event whose end has not come */
   held: string;
-  /** of what is held, in bytes */
+  /** of what is held, in bytes of UTF-8 */
   heldBytes: number;
   /** the event that is coming was too large and passes: no more of it is held */
   skips: boolean;
+  /** bytes that are no UTF-8 have come, one U+DC80 to U+DCFF for each: an event that holds one is `unparsable` */
+  damaged: boolean;
+  /** bounds the time an event may take */
+  inTime: InTime;
   /**
    * The message so far. A reply ends it: nothing more is taken. Otherwise the first fault that passes stands, else
    * whether anything was changed; `text` is what may go on and has not been taken yet.
@@ -27,23 +32,28 @@ export type EventStream = {
   verdict: Verdict;
 };
 
+/** The verdict, or a fault when it does not come. */
+export type InTime = (section: LinkedSection, verdict: Promise<Verdict>) => Promise<Verdict>;
+
 export function newEventStream(
   section: LinkedSection,
-  format: Format,
   contentType: string,
   http: JsonObject | undefined,
-  traceparent?: string,
+  traceparent: string,
+  inTime: InTime,
 ): EventStream {
   return {
     section,
-    format,
+    format: formatOf(contentType),
     contentType,
     http,
-    traceparent: traceparent ?? "",
+    traceparent,
     scan: { state: 0 },
     held: "",
     heldBytes: 0,
     skips: false,
+    damaged: false,
+    inTime,
     verdict: newVerdict("passed"),
   };
 }
@@ -56,65 +66,89 @@ export function takeText(stream: EventStream): string {
 }
 
 /**
- * Takes a piece of the text, of `bytes` bytes as it travels; `last` ends the body, and with it what was left open. A
- * promise only when a step had to wait; until it resolves nothing more may be pushed.
+ * Takes a piece of the text; `last` ends the body, and with it what was left open. A promise only when a step had to wait;
+ * until it resolves nothing more may be pushed.
  */
-export function pushText(stream: EventStream, piece: string, bytes: number, last: boolean): void | Promise<void> {
-  return pushFrom(stream, piece, bytes, last, 0);
+export function pushText(stream: EventStream, piece: string, last: boolean): void | Promise<void> {
+  return pushFrom(stream, piece, last, 0);
 }
 
-function pushFrom(
-  stream: EventStream,
-  piece: string,
-  bytes: number,
-  last: boolean,
-  start: number,
-): void | Promise<void> {
+function pushFrom(stream: EventStream, piece: string, last: boolean, start: number): void | Promise<void> {
   let from = start;
   while (stream.verdict.reply === undefined) {
-    let end = stream.format.eventEnd(piece, from, stream.scan);
-    if (end === -1) {
-      hold(stream, piece.slice(from), from === 0 ? bytes : piece.length - from);
-      if (!last || stream.held === "") return;
-      end = piece.length;
-    } else {
-      stream.held += piece.slice(from, end);
-    }
+    const found = stream.format.eventEnd(piece, from, stream.scan);
+    const end = found === -1 ? piece.length : found;
+    hold(stream, piece.slice(from, end));
+    if (found === -1 && !last) return;
     from = end;
     const text = stream.held;
+    const skipped = stream.skips;
     stream.held = "";
     stream.heldBytes = 0;
-    if (stream.skips) {
-      stream.skips = false;
-      pass(stream, text);
-      continue;
+    stream.skips = false;
+    if (!skipped && text !== "") {
+      const verdict = treatEvent(stream, text);
+      if (verdict instanceof Promise) {
+        return stream.inTime(stream.section, verdict).then((settled) => {
+          take(stream, text, settled);
+          return found === -1 ? undefined : pushFrom(stream, piece, last, from);
+        });
+      }
+      take(stream, text, verdict);
     }
-    const verdict = treat(stream.section, text, stream.http, stream.contentType, stream.traceparent);
-    if (verdict instanceof Promise) {
-      return verdict.then((settled) => {
-        take(stream, text, settled);
-        return pushFrom(stream, piece, bytes, last, from);
-      });
-    }
-    take(stream, text, verdict);
+    if (found === -1) return;
   }
 }
 
 // One event may be as long as a body without events may be; the stream may be longer.
-function hold(stream: EventStream, rest: string, bytes: number): void {
-  stream.held += rest;
-  stream.heldBytes += bytes;
-  const limit = stream.section.plan.limits.bodyBytes;
-  if (stream.heldBytes <= limit && !stream.skips) return;
-  const text = stream.held;
-  stream.held = "";
-  stream.heldBytes = 0;
+function hold(stream: EventStream, text: string): void {
   if (stream.skips) {
     pass(stream, text);
     return;
   }
+  stream.held += text;
+  stream.heldBytes += utf8Bytes(text);
+  const limit = stream.section.plan.limits.bodyBytes;
+  if (stream.heldBytes <= limit) return;
+  const source = stream.held;
+  stream.held = "";
   stream.skips = true;
-  take(stream, text, faulted(stream.section, "tooLarge", `an event is larger than ${limit} bytes`));
+  take(stream, source, faulted(stream.section, "tooLarge", `an event is larger than ${limit} bytes`));
+}
+
+function treatEvent(stream: EventStream, text: string): Verdict | Promise<Verdict> {
+  if (stream.damaged && isDamaged(text)) return faulted(stream.section, "unparsable", "not valid UTF-8");
+  return treat(stream.section, text, stream.http, stream.contentType, stream.traceparent);
+}
+
+function isDamaged(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (isHighSurrogate(code)) i++;
+    else if (isDamagedByte(code)) return true;
+  }
+  return false;
+}
+
+/** How many bytes the text was. */
+function utf8Bytes(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x80 || isDamagedByte(code)) continue;
+    if (isHighSurrogate(code)) i++; // four bytes for two units, as two for one
+    bytes += code < 0x800 ? 1 : 2;
+  }
+  return bytes;
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code < 0xdc00;
+}
+
+// Only behind a high surrogate could it be half of a character, and those are stepped over in pairs.
+function isDamagedByte(code: number): boolean {
+  return code >= 0xdc80 && code < 0xdd00;
 }
 
 function pass(stream: EventStream, text: string): void {
