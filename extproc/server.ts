@@ -4,6 +4,7 @@ import type { JsonObject } from "../engine/core/event/json.ts";
 import type { FaultReason } from "../engine/core/outcome.ts";
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
+import { acceptsMedia, isUtf8Charset } from "../engine/core/routes/media-type.ts";
 import { bufferBytes, ROUTE_MARK } from "../engine/core/routes/needs.ts";
 import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
 import {
@@ -20,7 +21,6 @@ import type { Runtime } from "../engine/runtime/runtime.ts";
 import { type Decision, type Direction, Exchange, newDecision, type Treatment } from "./exchange/exchange.ts";
 import { headerValue } from "./exchange/headers.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
-import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
 import { encodeMetadata } from "./messages/codec.ts";
 import { BodyMode, type HeaderSet, immediateAnswer } from "./messages/messages.ts";
 import type { Accept } from "./transport.ts";

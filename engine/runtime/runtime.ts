@@ -1,7 +1,8 @@
 /** A plan put to work on Node: ports, systems, tee queue, counters. A host asks it for routes and tells it verdicts. */
 import { isUtf8 } from "node:buffer";
 import type { SystemConfig } from "../config/load.ts";
-import { type LinkedPipeline, link } from "../core/pipeline.ts";
+import { link } from "../core/link.ts";
+import type { LinkedPipeline } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Ports, Tees, TeeTarget } from "../core/ports.ts";
 import { routeMark } from "../core/routes/needs.ts";

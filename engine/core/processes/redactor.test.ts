@@ -5,8 +5,9 @@ import { newEvent } from "../event/event.ts";
 import type { JsonObject, JsonValue } from "../event/json.ts";
 import { parseText } from "../event/parse.ts";
 import { stringify, writeEvent } from "../event/write.ts";
+import { link } from "../link.ts";
 import { Outcome } from "../outcome.ts";
-import { link, runPipelines } from "../pipeline.ts";
+import { runPipelines } from "../pipeline.ts";
 import { testCompiler, testPorts } from "../testing.ts";
 import { compileRedactor, MATCHES_MAX } from "./redactor.ts";
 
