@@ -6,16 +6,17 @@ import { Ending, Exit } from "./exit.ts";
 import { EXTPROC_HELP, extproc } from "./extproc.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
+import { NGINX_HELP, nginx } from "./nginx.ts";
 import { RUN_HELP, run } from "./run.ts";
 import { SCHEMA_HELP, schema } from "./schema.ts";
 import { TEST_HELP, test } from "./test.ts";
 
 type Verb = (args: readonly string[]) => Promise<number>;
-const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, lint, list, schema };
+const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, nginx, run, test, lint, list, schema };
 
 const HELP = `binge: small event pipelines where the traffic already is
 
-${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
+${[EXTPROC_HELP, ENVOY_HELP, NGINX_HELP, RUN_HELP, TEST_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
 
 binge --help, binge --version
 

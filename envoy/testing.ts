@@ -46,6 +46,7 @@ export function route(
     match: { hosts: [], methods: [], headers: [], ...match, paths },
     request: section(),
     response: undefined,
+    gateway: false,
     ...change,
   };
 }

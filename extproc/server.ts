@@ -1,7 +1,6 @@
 /** exchange x routes x runtime: finds the route of an exchange, and makes of its sections' verdicts the decisions. */
 
 import type { JsonObject } from "../engine/core/event/json.ts";
-import type { FaultReason } from "../engine/core/outcome.ts";
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
 import { acceptsMedia, isUtf8Charset } from "../engine/core/routes/media-type.ts";
@@ -12,10 +11,12 @@ import {
   type LinkedRoute,
   type LinkedSection,
   passed,
+  toldDetail,
   treat,
   treatBodyless,
   type Verdict,
 } from "../engine/core/routes/section.ts";
+import { matchesStatus } from "../engine/core/routes/status.ts";
 import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { type Decision, type Direction, Exchange, newDecision, type Treatment } from "./exchange/exchange.ts";
@@ -161,7 +162,8 @@ class RoutedTreatment implements Treatment {
     bodyMode: number,
   ): Verdict | Promise<Verdict> | undefined {
     const plan = section.plan;
-    if (plan.direction === "response" && !matchesStatus(plan.statuses, headers)) return passed(section);
+    if (plan.direction === "response" && !matchesStatus(plan.statuses, Number(headerValue(headers, ":status") ?? 0)))
+      return passed(section);
     if (section.pipelines.length === 0) return passed(section);
     if (endOfStream) return this.withoutBody(section);
     if (headerValue(headers, ":status") === "206" && plan.guards) {
@@ -215,7 +217,7 @@ class RoutedTreatment implements Treatment {
   private reply(verdict: Verdict, reply: Reply): Decision {
     const headers: HeaderSet[] = [{ name: "content-type", value: reply.contentType, append: false }];
     for (const header of reply.headers) headers.push(headerSet(header));
-    const body = this.runtime.encodeUtf8(replyBody(reply, TOLD.includes(verdict.reason) ? verdict.detail : ""));
+    const body = this.runtime.encodeUtf8(replyBody(reply, toldDetail(verdict)));
     const decision = newDecision("reply");
     decision.reply = immediateAnswer(reply.status, headers, body, `agglo_${verdict.kind}{${reply.rule}}`);
     if (reply.grpcStatus !== -1) decision.reply.grpcStatus = reply.grpcStatus;
@@ -236,9 +238,6 @@ function metadataOf(section: LinkedSection, route: string, kind: Verdict["kind"]
   return kinds[kind];
 }
 
-/** Faults of the message itself, whose detail the client may read; the others would tell of the configuration. */
-const TOLD: readonly FaultReason[] = ["contentType", "unparsable", "ambiguous", "tooLarge"];
-
 function tooLarge(section: LinkedSection): Verdict {
   return faulted(section, "tooLarge", `the body is larger than ${section.plan.limits.bodyBytes} bytes`);
 }
@@ -257,9 +256,4 @@ function withoutCoding(decision: Decision, route: LinkedRoute | undefined, direc
 // Header values leave as UTF-8 bytes, one latin1 character per byte.
 function headerSet(header: HeaderValue): HeaderSet {
   return { name: header.name, value: Buffer.from(header.value, "utf8").toString("latin1"), append: false };
-}
-
-function matchesStatus(statuses: readonly string[], headers: readonly string[]): boolean {
-  const status = headerValue(headers, ":status") ?? "";
-  return statuses.length === 0 || statuses.some((wanted) => wanted === status || wanted === `${status.charAt(0)}xx`);
 }

@@ -109,7 +109,10 @@ export const HTTP_FIELDS = {
         response: { kind: "object", fields: RESPONSE_FIELDS, doc: "What happens to responses." },
         enforce: { kind: "later", doc: LATER },
         exchange: { kind: "later", doc: LATER },
-        gateway: { kind: "later", doc: "Comes with nginx." },
+        gateway: {
+          kind: "boolean",
+          doc: "In nginx: hold the whole response, so that its content can decide its status. Nothing streams then.",
+        },
       },
     },
   },
@@ -148,6 +151,7 @@ export function compileRoute(
     match: compileMatch(config.match, compiler, at.concat("match")),
     request: compileSection(config.request, "request", compiler, at.concat("request")),
     response: compileSection(config.response, "response", compiler, at.concat("response")),
+    gateway: config.gateway ?? false,
   };
 }
 

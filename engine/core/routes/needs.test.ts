@@ -35,7 +35,7 @@ function section(direction: "request" | "response", change: Partial<SectionPlan>
 }
 
 function route(request: SectionPlan | undefined, response: SectionPlan | undefined): RoutePlan {
-  return { name: "r", match: { hosts: [], paths: [], methods: [], headers: [] }, request, response };
+  return { name: "r", match: { hosts: [], paths: [], methods: [], headers: [] }, request, response, gateway: false };
 }
 
 describe("the cheapest modes that do", () => {

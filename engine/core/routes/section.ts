@@ -92,6 +92,14 @@ export function faulted(section: LinkedSection, reason: FaultReason, detail: str
   return verdict;
 }
 
+/** Faults of the message itself, whose detail the client may read; the others would tell of the configuration. */
+const TOLD: readonly FaultReason[] = ["contentType", "unparsable", "ambiguous", "tooLarge"];
+
+/** What a reply may say of why; "" for nothing. */
+export function toldDetail(verdict: Verdict): string {
+  return TOLD.indexOf(verdict.reason) === -1 ? "" : verdict.detail;
+}
+
 /** What one message brings through its section. */
 type Message = {
   section: LinkedSection;
