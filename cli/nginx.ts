@@ -48,7 +48,9 @@ export async function nginx(args: readonly string[]): Promise<number> {
   const refusals = findTargetRefusals(configuration, configuration.plan, target);
   if (refusals.length > 0) process.stderr.write(`${printDiagnostics(refusals, configuration.document, {})}\n`);
   if (hasErrors({ diagnostics: refusals })) return Exit.config;
-  await write(out, configuration, nginxOptions(parsed, configuration, target));
+  const bytes = await writeNginx(out, configuration, nginxOptions(parsed, configuration, target));
+  process.stdout.write(`${out}: agglo/agglo.js, ${(bytes / 1024).toFixed(1)} KB for ${target.name}\n`);
+  process.stdout.write(`start it: nginx -p ${out} -c nginx.conf\n`);
   return Exit.ok;
 }
 
@@ -74,7 +76,8 @@ function nginxOptions(parsed: Arguments, configuration: Configuration, target: T
   };
 }
 
-async function write(out: string, configuration: Configuration, options: NginxOptions): Promise<void> {
+/** Writes everything nginx needs into the folder; how large the bundle is, in bytes. */
+export async function writeNginx(out: string, configuration: Configuration, options: NginxOptions): Promise<number> {
   const { plan } = configuration;
   const routes = plan.routes ?? [];
   const script = await bundle(bundledOf(plan, options.tees, options.target));
@@ -85,8 +88,7 @@ async function write(out: string, configuration: Configuration, options: NginxOp
   // Both are the user's from then on.
   if (!existsSync(join(out, "agglo/proxy.conf"))) writeText(out, "agglo/proxy.conf", proxyConfig());
   writeText(out, "nginx.conf", nginxConf(options));
-  process.stdout.write(`${out}: agglo/agglo.js, ${(script.length / 1024).toFixed(1)} KB for ${options.target.name}\n`);
-  process.stdout.write(`start it: nginx -p ${out} -c nginx.conf\n`);
+  return script.length; // ASCII
 }
 
 function writeText(out: string, name: string, text: string): void {

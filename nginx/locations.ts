@@ -43,6 +43,7 @@ function gate(routes: readonly RoutePlan[]): string[] {
       ? "client_max_body_size 0; # some route lets large bodies pass"
       : `client_max_body_size ${2 * largest + 65_536};`,
     "error_page 413 = @agglo_large;",
+    ...(routes.some((route) => route.gateway) ? ["absolute_redirect off; # a Location stays as it came"] : []),
     "js_content agglo.request;",
   ];
   const pattern = pathsPattern(routes);

@@ -6,7 +6,7 @@ import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { faulted, type LinkedRoute, type LinkedSection, passed, type Verdict } from "../engine/core/routes/section.ts";
 import { matchesStatus } from "../engine/core/routes/status.ts";
 import type { NginxRequest } from "./nginx.ts";
-import { answer, beforeBody, observe, type Run, treatBytes, withoutBody } from "./run.ts";
+import { answer, beforeBody, broken, observe, type Run, treatBytes, withoutBody } from "./run.ts";
 
 /** Replaces the bytes' own descriptions; those of the connection are nginx's business. */
 const VALIDATORS = ["etag", "last-modified", "accept-ranges", "content-md5", "digest"];
@@ -18,7 +18,20 @@ export function gateway(run: Run, route: LinkedRoute, text: string | undefined):
   const r = run.r;
   const uri = `/agglo_gateway/${route.plan.name}${text === undefined ? "" : "/body"}`;
   if (text !== undefined) r.variables.agglo_body = text;
-  return r.subrequest(uri, { method: r.method }).then((response) => finish(run, route, response));
+  return r
+    .subrequest(uri, { method: r.method })
+    .then((response) => finish(run, route, response))
+    .catch((error) => failed(run, route, error));
+}
+
+// Nothing has been sent yet, or nothing more can be.
+function failed(run: Run, route: LinkedRoute, error: unknown): void {
+  const section = route.response ?? route.request;
+  if (section === undefined) return;
+  const verdict = broken(run, section, error);
+  observe(run, route.plan.name, section, verdict);
+  if (verdict.reply === undefined) run.r.return(502, "");
+  else answer(run.r, verdict, verdict.reply);
 }
 
 function finish(run: Run, route: LinkedRoute, response: NginxRequest): void {
@@ -57,26 +70,27 @@ function send(
 ): void {
   const removed = verdict === undefined || verdict.kind === "faulted" ? [] : (section?.plan.removeHeaders ?? []);
   const changed = verdict?.text !== undefined;
-  const headers = response.rawHeadersOut;
-  for (let i = 0; i < headers.length; i++) {
-    const header = headers[i] as readonly [string, string];
-    const name = header[0].toLowerCase();
-    if (OWNED.indexOf(name) !== -1 || removed.indexOf(name) !== -1) continue;
-    if (changed && VALIDATORS.indexOf(name) !== -1) continue;
-    addHeader(r, header[0], header[1]);
+  const headers = response.headersOut;
+  for (const name in headers) {
+    const lower = name.toLowerCase();
+    if (OWNED.indexOf(lower) !== -1 || removed.indexOf(lower) !== -1) continue;
+    if (!changed || VALIDATORS.indexOf(lower) === -1) r.headersOut[name] = headers[name];
   }
   const writes = verdict?.setHeaders ?? [];
   for (let i = 0; i < writes.length; i++)
     r.headersOut[(writes[i] as HeaderValue).name] = (writes[i] as HeaderValue).value;
+  if (body.length > 0 && REDIRECTS.indexOf(response.status) === -1) {
+    r.return(response.status, body);
+    return;
+  }
+  // A return without a body would be nginx's own page, and with these statuses a body the location.
   r.status = response.status;
-  if (response.status !== 204 && response.status !== 304) r.headersOut["Content-Length"] = String(body.length);
+  if (r.method === "HEAD") r.headersOut["Content-Length"] = headers["Content-Length"];
+  else if (body.length === 0 && BODYLESS.indexOf(response.status) === -1) r.headersOut["Content-Length"] = "0";
   r.sendHeader();
-  if (body.length > 0) r.send(body);
+  if (body.length > 0) r.send(body.toString("utf8")); // njs 0.7.9 sends no bytes here
   r.finish();
 }
 
-function addHeader(r: NginxRequest, name: string, value: string): void {
-  const before = r.headersOut[name];
-  if (name.toLowerCase() !== "set-cookie" || before === undefined) r.headersOut[name] = value;
-  else r.headersOut[name] = ([] as string[]).concat(before, value);
-}
+const BODYLESS = [204, 304];
+const REDIRECTS = [301, 302, 303, 307, 308];

@@ -25,7 +25,7 @@ export interface NginxRequest {
   /** no more calls of the body filter: what comes passes */
   done(): void;
   sendHeader(): void;
-  send(data: Buffer): void;
+  send(data: string): void;
   finish(): void;
   error(message: string): void;
   /** ours: what the header filter hands to the body filter. Isolated on every engine, unlike a module's variables. */

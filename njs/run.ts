@@ -93,7 +93,7 @@ export function treatText(run: Run, section: LinkedSection, route: string, text:
 }
 
 // A pattern that gave up, a value nested deeper than the engine prints, a key that is not set; or our own bug.
-function broken(run: Run, section: LinkedSection, error: unknown): Verdict {
+export function broken(run: Run, section: LinkedSection, error: unknown): Verdict {
   run.r.error(`agglo: ${error}`);
   return faulted(section, "error", "the engine gave up");
 }
