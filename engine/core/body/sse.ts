@@ -25,8 +25,9 @@ function readSse(text: string, depthMax: number): Body {
   // A byte order mark at the beginning belongs to no line.
   let pos = text.charCodeAt(0) === BOM ? 1 : 0;
   let block: Block = { from: pos, lines: [] };
+  const ends: Ends = { feed: -1, carriage: -1 };
   while (pos < text.length) {
-    const end = lineEnd(text, pos);
+    const end = lineEnd(text, pos, ends);
     const next = nextLine(text, end);
     if (end === pos) {
       if (!takeBlock(body, text, block, next, depthMax)) return body;
@@ -71,14 +72,18 @@ function valueStart(text: string, pos: number, end: number): number {
   return start < end && text.charCodeAt(start) === SPACE ? start + 1 : start;
 }
 
-function lineEnd(text: string, start: number): number {
-  let pos = start;
-  while (pos < text.length) {
-    const code = text.charCodeAt(pos);
-    if (code === LF || code === CR) return pos;
-    pos++;
-  }
-  return pos;
+/** Where the next line feed and carriage return are: each is looked for once, however many lines there are. */
+type Ends = { feed: number; carriage: number };
+
+function lineEnd(text: string, start: number, ends: Ends): number {
+  if (ends.feed < start) ends.feed = indexOrEnd(text, "\n", start);
+  if (ends.carriage < start) ends.carriage = indexOrEnd(text, "\r", start);
+  return Math.min(ends.feed, ends.carriage);
+}
+
+function indexOrEnd(text: string, char: string, start: number): number {
+  const index = text.indexOf(char, start);
+  return index === -1 ? text.length : index;
 }
 
 function nextLine(text: string, end: number): number {
@@ -86,16 +91,25 @@ function nextLine(text: string, end: number): number {
   return Math.min(end + (pair ? 2 : 1), text.length);
 }
 
+/** Two line ends of which the second ends an empty line; LF LF aside, which ends one whatever follows. */
+const EMPTY_LINES = ["\n\r", "\r\r"];
+
+// Behind the last empty line. From the back, because a host asks this again for every piece of a long event.
 function completeEnd(text: string): number {
-  let complete = 0;
-  let pos = text.charCodeAt(0) === BOM ? 1 : 0;
-  while (pos < text.length) {
-    const end = lineEnd(text, pos);
-    const next = nextLine(text, end);
+  let complete = firstLineEmpty(text);
+  const feeds = text.lastIndexOf("\n\n");
+  if (feeds !== -1) complete = Math.max(complete, feeds + 2);
+  for (let i = 0; i < EMPTY_LINES.length; i++) {
     // A CR at the very end may be the first half of CR LF.
-    const halfEnd = next === text.length && text.charCodeAt(next - 1) === CR;
-    if (end === pos && !halfEnd) complete = next;
-    pos = next;
+    const at = text.length < 3 ? -1 : text.lastIndexOf(EMPTY_LINES[i] as string, text.length - 3);
+    if (at !== -1) complete = Math.max(complete, text.charCodeAt(at + 2) === LF ? at + 3 : at + 2);
   }
   return complete;
+}
+
+function firstLineEmpty(text: string): number {
+  const start = text.charCodeAt(0) === BOM ? 1 : 0;
+  const code = text.charCodeAt(start);
+  if (code === LF) return start + 1;
+  return code === CR && start + 1 < text.length ? nextLine(text, start) : 0;
 }
