@@ -15,6 +15,7 @@ import type { Plan } from "../engine/core/plan.ts";
 import { findProcess } from "../engine/core/processes/registry.ts";
 import { Transformation } from "../engine/core/processes/transformation.ts";
 import type { TeeWay } from "./file.ts";
+import { exportName, routeText } from "./link-text.ts";
 
 /** A pattern as written: sources of regular expressions, and what njs/patterns.ts says of the rest. */
 export type BundledPattern = {
@@ -128,7 +129,10 @@ const lighter: Plugin = {
   name: "lighter",
   setup(setup) {
     setup.onLoad({ filter: /\.(ts|js)$/ }, ({ path }) => ({
-      contents: readFileSync(path, "utf8").replace(CONSTANT, constantText).replace(DESCRIBING, "/* @__PURE__ */ $&"),
+      contents: readFileSync(path, "utf8")
+        .replace(CONSTANT, constantText)
+        .replace(RAW, "false")
+        .replace(DESCRIBING, "/* @__PURE__ */ $&"),
       loader: path.endsWith(".ts") ? "ts" : "js",
     }));
   },
@@ -137,6 +141,8 @@ const lighter: Plugin = {
 const CONSTANTS: { [name: string]: { [member: string]: number } } = { Op, Outcome, Select, Transformation, Truth };
 const CONSTANT = new RegExp(`(?<![\\w$.])(${Object.keys(CONSTANTS).join("|")})\\.(\\w+)`, "g");
 
+/** njs/parse.ts makes none: a number that JavaScript does not hold is a fault there. */
+const RAW = /(?<!function )\bisRawNumber\([\w.]+\)/g;
 const DESCRIBING = /(?<!function )\b(?:conditionField|ourConditionField|Object\.freeze)\(/g;
 
 function constantText(text: string, name: string, member: string): string {
@@ -164,8 +170,9 @@ function leftOut({ needs }: Bundled): string[] {
 }
 
 function entry(bundled: Bundled): string {
-  const { needs } = bundled;
+  const { needs, plan } = bundled;
   const lines = [`import * as handlers from ${path(here, "handlers")};`];
+  if (plan.conditions.length > 0) lines.push(`import { linkCondition } from ${path(core, "condition/evaluate")};`);
   if (needs.gateway) lines.push(`import { gateway } from ${path(here, "gateway")};`);
   if (bundled.patterns.length > 0) lines.push(`import { linkPatterns } from ${path(here, "patterns")};`);
   if (Object.keys(bundled.tees).length > 0) lines.push(`import { nginxTees } from ${path(here, "tees")};`);
@@ -174,11 +181,12 @@ function entry(bundled: Bundled): string {
   for (const key of bundled.processes) lines.push(processImport(key));
   const shared = "ngx.shared";
   const zones = `{ counters: ${shared}.agglo_counters, queue: ${shared}.agglo_queue, state: ${shared}.agglo_state }`;
+  const routes = plan.routes ?? [];
+  const matches = routes.map(({ match }) => ({ plan: { match } }));
   lines.push(
     "const file = {",
-    `  plan: () => (${JSON.stringify(carried(bundled))}),`,
-    `  patterns: () => ${patternsText(bundled.patterns)},`,
-    `  processes: { ${bundled.processes.map(processText).join(", ")} },`,
+    `  matches: () => (${JSON.stringify(matches)}),`,
+    `  routes: { ${routes.map((route, i) => `r${i}: ${routeText(bundled, route)}`).join(",\n")} },`,
     `  ways: ${JSON.stringify(bundled.tees)},`,
     `  tees: ${Object.keys(bundled.tees).length > 0 ? "nginxTees" : "undefined"},`,
     `  zones: ${needs.zones ? zones : "undefined"},`,
@@ -203,32 +211,4 @@ function processImport(key: string): string {
   const name = exportName(key);
   const names = findProcess(key)?.link === undefined ? `run${name}` : `run${name}, link${name}`;
   return `import { ${names} } from ${path(join(core, "processes"), key)};`;
-}
-
-function processText(key: string): string {
-  const name = exportName(key);
-  return `${key}: { run: run${name}${findProcess(key)?.link === undefined ? "" : `, link: link${name}`} }`;
-}
-
-function exportName(key: string): string {
-  return key.charAt(0).toUpperCase() + key.slice(1);
-}
-
-/** Of the plan what is run; what is only read before that (which route needs what) stays behind. */
-function carried({ plan, processes }: Bundled): object {
-  const steps = plan.steps.map((step) => {
-    const { process, name, condition, waits, settings } = step;
-    return processes.includes(process) ? { process, name, condition, waits, settings } : { process };
-  });
-  return { ...plan, steps, patterns: [], secrets: [], targets: [] };
-}
-
-function patternsText(patterns: readonly BundledPattern[]): string {
-  return patterns.length === 0 ? "[]" : `linkPatterns([${patterns.map(patternText).join(", ")}])`;
-}
-
-function patternText(pattern: BundledPattern): string {
-  const { test, split, groups, textMax, templates } = pattern;
-  const splits = split === undefined ? "undefined" : `/${split}/`;
-  return `{ test: /${test}/, split: ${splits}, groups: ${groups}, textMax: ${textMax}, templates: ${JSON.stringify(templates)} }`;
 }

@@ -1,15 +1,18 @@
 /** What `binge nginx` writes into the bundle about a file, as literals: see njs/bundle.ts. */
-import type { Runnable } from "../engine/core/pipeline.ts";
-import type { Plan } from "../engine/core/plan.ts";
-import type { Counters, Hmacs, Pattern, States, Tees } from "../engine/core/ports.ts";
+import type { Counters, Hmacs, Ports, States, Tees } from "../engine/core/ports.ts";
+import type { RoutePlan } from "../engine/core/routes/route.ts";
+import type { LinkedRoute } from "../engine/core/routes/section.ts";
 import type { Gateway } from "./gateway.ts";
 import type { NginxRequest, SharedDict } from "./nginx.ts";
 
 export type NjsFile = {
   /** functions: a module's top level runs for every request, of which most need only a part */
-  plan: () => Plan;
-  patterns: () => Pattern[];
-  processes: { readonly [key: string]: Runnable };
+  matches: () => { plan: RoutePlan }[];
+  /**
+   * Makes the route, linked; by "r" and its index. No array: njs 0.7.9 takes a number by which a function is read for its
+   * text from then on, literals of the same number included (docs/adr/0007).
+   */
+  routes: { readonly [name: string]: (ports: Ports) => LinkedRoute };
   /** where tees send, by the system's name */
   ways: { readonly [system: string]: TeeWay };
   /** memory that workers share; undefined where the target has none */

@@ -17,7 +17,18 @@ import { faulted, type LinkedSection, passed, type Verdict } from "../engine/cor
 import { matchesStatus } from "../engine/core/routes/status.ts";
 import type { NjsFile } from "./file.ts";
 import type { NginxRequest } from "./nginx.ts";
-import { beforeBody, newRun, observe, type Run, routeOf, tooLarge, treatBytes, treatText, withoutBody } from "./run.ts";
+import {
+  beforeBody,
+  isUtf8,
+  newRun,
+  observe,
+  type Run,
+  routeOf,
+  tooLarge,
+  treatBytes,
+  treatText,
+  withoutBody,
+} from "./run.ts";
 
 type Reading = {
   mode: "off" | "copy" | "hold" | "stream";
@@ -154,7 +165,7 @@ function sendComplete(r: NginxRequest, reading: Reading, isLast: boolean): void 
 
 function verdictOfPiece(reading: Reading, text: string, bytes: Buffer): Verdict {
   const section = reading.section;
-  if (!Buffer.from(text, "utf8").equals(bytes)) return faulted(section, "unparsable", "not valid UTF-8");
+  if (!isUtf8(text, bytes)) return faulted(section, "unparsable", "not valid UTF-8");
   return treatText(reading.run, section, reading.route, text, reading.contentType);
 }
 

@@ -1,6 +1,6 @@
 /** The file linked for one request, and what its sections say of a message. */
 
-import { linkPipeline, linkSteps } from "../engine/core/pipeline.ts";
+import type { Ports } from "../engine/core/ports.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
 import { acceptsMedia, isUtf8Charset } from "../engine/core/routes/media-type.ts";
 import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
@@ -8,7 +8,6 @@ import {
   faulted,
   type LinkedRoute,
   type LinkedSection,
-  linkRoutes,
   passed,
   toldDetail,
   treat,
@@ -21,24 +20,22 @@ import type { NginxRequest } from "./nginx.ts";
 import { newPorts } from "./ports.ts";
 import { requestLine } from "./request-line.ts";
 
-export type Run = { r: NginxRequest; routes: LinkedRoute[]; ports: ReturnType<typeof newPorts> };
+export type Run = { r: NginxRequest; file: NjsFile; ports: Ports };
 
 export function newRun(file: NjsFile, r: NginxRequest): Run {
-  const plan = file.plan();
-  const ports = newPorts(file, r);
-  const steps = linkSteps(plan, file.patterns(), (key) => file.processes[key], ports);
-  const pipelines = [];
-  for (let i = 0; i < plan.pipelines.length; i++) pipelines.push(linkPipeline(plan, i, steps));
-  return { r, routes: linkRoutes({ plan, pipelines }, ports), ports };
+  return { r, file, ports: newPorts(file, r) };
 }
 
 /** The exchange's route; undefined: none. Found once, on the request's line, and kept in a variable of nginx. */
 export function routeOf(run: Run): LinkedRoute | undefined {
   const known = run.r.variables.agglo_route;
-  if (known !== undefined && known !== "") return run.routes[Number(known)];
-  const index = matchRoute(run.routes, requestLine(run.r));
-  run.r.variables.agglo_route = String(index);
-  return run.routes[index];
+  let name = known;
+  if (name === undefined || name === "") {
+    name = `r${matchRoute(run.file.matches(), requestLine(run.r))}`; // r-1: none
+    run.r.variables.agglo_route = name;
+  }
+  const route = run.file.routes[name];
+  return route === undefined ? undefined : route(run.ports);
 }
 
 /** What the headers of a message say of its body. */
@@ -80,8 +77,13 @@ export function treatBytes(
 ): Verdict {
   if (bytes.length > section.plan.limits.bodyBytes) return tooLarge(section);
   const text = bytes.toString("utf8");
-  if (!Buffer.from(text, "utf8").equals(bytes)) return faulted(section, "unparsable", "not valid UTF-8");
+  if (!isUtf8(text, bytes)) return faulted(section, "unparsable", "not valid UTF-8");
   return treatText(run, section, route, text, contentType);
+}
+
+/** Whether `text` is what the bytes say: of what is no UTF-8 a replacement character stands in it. */
+export function isUtf8(text: string, bytes: Buffer): boolean {
+  return text.indexOf("\ufffd") === -1 || Buffer.from(text, "utf8").equals(bytes);
 }
 
 export function treatText(run: Run, section: LinkedSection, route: string, text: string, contentType: string): Verdict {

@@ -44,9 +44,9 @@ function matchSegments(pattern: readonly string[], path: readonly string[]): boo
 }
 
 function matchSegment(pattern: string, text: string): boolean {
+  if (pattern.indexOf("*") === -1) return text === pattern;
   const parts = pattern.split("*");
   const first = parts[0] as string;
-  if (parts.length === 1) return text === first;
   const last = parts[parts.length - 1] as string;
   if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
   let pos = first.length;

@@ -16,16 +16,15 @@ export type RequestLine = {
 /** Index of the first route that matches, -1 for none. */
 export function matchRoute(routes: readonly { plan: RoutePlan }[], request: RequestLine): number {
   const path = normalizePath(request.path);
-  const host = normalizeHost(request.host);
   for (let i = 0; i < routes.length; i++)
-    if (matches((routes[i] as { plan: RoutePlan }).plan.match, request, path, host)) return i;
+    if (matches((routes[i] as { plan: RoutePlan }).plan.match, request, path)) return i;
   return -1;
 }
 
-function matches(match: MatchPlan, request: RequestLine, path: string, host: string): boolean {
+function matches(match: MatchPlan, request: RequestLine, path: string): boolean {
   // In any case: methods are case-sensitive, and frameworks that upper-case them are many.
   if (match.methods.length > 0 && match.methods.indexOf(request.method.toUpperCase()) === -1) return false;
-  if (match.hosts.length > 0 && !matchesHost(match.hosts, host)) return false;
+  if (match.hosts.length > 0 && !matchesHost(match.hosts, normalizeHost(request.host))) return false;
   if (match.paths.length > 0 && !matchesPath(match, path)) return false;
   for (let i = 0; i < match.headers.length; i++) {
     const header = match.headers[i] as { name: string; value: string };
