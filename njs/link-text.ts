@@ -52,7 +52,7 @@ function linkedCondition(condition: Plan["conditions"][number]): string {
 // Of a step what is read while it runs.
 function linkedStep({ process, name, condition, waits, settings }: Step): string {
   const step = JSON.stringify({ name, condition, waits, settings });
-  return `{ run: run${exportName(process)}, step: ${step}, plan, conditions, patterns, steps, state: undefined }`;
+  return `{ run: run${exportName(process)}, step: ${step}, plan, conditions, patterns, steps }`;
 }
 
 function linkedState({ process }: Step, index: number): string[] {
@@ -67,7 +67,7 @@ export function exportName(key: string): string {
 
 function sectionText(plan: Plan, section: SectionPlan | undefined): string {
   if (section === undefined) return "undefined";
-  const { onFault, pipelines, ...own } = section;
+  const { onFault, pipelines, readsRequest: _readsRequest, ...own } = section;
   // Only a fault asks for the answers to faults.
   const text = `${JSON.stringify(own).slice(0, -1)}, get onFault() { return ${JSON.stringify(onFault)}; } }`;
   const linked = pipelines.map((index) => pipelineText(plan.pipelines[index] as PipelinePlan, index, plan.partition));
@@ -77,7 +77,7 @@ function sectionText(plan: Plan, section: SectionPlan | undefined): string {
 function pipelineText(pipeline: PipelinePlan, index: number, partition: string): string {
   const steps = pipeline.steps.map((step) => `steps[${step}]`).join(", ");
   const named = JSON.stringify({ index, name: pipeline.name, partition }).slice(0, -1);
-  return `${named}, steps: [${steps}], conducts: [], options: undefined, around: undefined }`;
+  return `${named}, steps: [${steps}], conducts: [] }`;
 }
 
 function patternsText(patterns: readonly BundledPattern[]): string {

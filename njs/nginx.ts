@@ -15,6 +15,8 @@ export interface NginxRequest {
   readonly variables: Texts;
   /** undefined without a body, and where nginx wrote it to a file */
   readonly requestBuffer?: Buffer;
+  /** the same as text; what is no UTF-8 is U+FFFD in it; in njs 0.7.9 a character is a byte */
+  readonly requestText?: string;
   /** of a subrequest that has ended */
   readonly responseBuffer?: Buffer;
   return(status: number, body: string | Buffer): void;

@@ -7,7 +7,10 @@ export function requestLine(r: NginxRequest): RequestLine {
   return {
     method: r.method,
     path: targetOf(r),
-    host: r.variables.agglo_host ?? "",
+    // Routes without a host do not ask for it.
+    get host() {
+      return r.variables.agglo_host ?? "";
+    },
     header: (name) => headerOf(r.rawHeadersIn, name),
   };
 }

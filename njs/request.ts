@@ -11,7 +11,18 @@ import { type LinkedRoute, type LinkedSection, passed, type Verdict } from "../e
 import type { NjsFile } from "./file.ts";
 import type { NginxRequest } from "./nginx.ts";
 import { headerOf } from "./request-line.ts";
-import { answer, beforeBody, newRun, observe, type Run, routeOf, tooLarge, treatBytes, withoutBody } from "./run.ts";
+import {
+  answer,
+  beforeBody,
+  newRun,
+  observe,
+  type Run,
+  routeOf,
+  tooLarge,
+  treatBytes,
+  treatText,
+  withoutBody,
+} from "./run.ts";
 
 /** A promise where the response is fetched here (gateway). */
 export function request(file: NjsFile, r: NginxRequest): Promise<void> | undefined {
@@ -33,18 +44,26 @@ export function request(file: NjsFile, r: NginxRequest): Promise<void> | undefin
   return goOn(file, run, route, verdict.text);
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: where ASCII begins
+const OUTSIDE_ASCII = /[^\x00-\x7f]/;
+
 function verdictOf(run: Run, section: LinkedSection, route: string): Verdict {
   const r = run.r;
   if (section.pipelines.length === 0) return passed(section);
   const isInFile = (r.variables.request_body_file ?? "") !== "";
   const body = isInFile ? undefined : r.requestBuffer;
   if (!isInFile && (body === undefined || body.length === 0)) return withoutBody(run, section, route);
-  const contentType = headerOf(r.rawHeadersIn, "content-type");
-  const coding = headerOf(r.rawHeadersIn, "content-encoding");
+  const headers = r.rawHeadersIn; // made by each access
+  const contentType = headerOf(headers, "content-type");
+  const coding = headerOf(headers, "content-encoding");
   const early = beforeBody(section, { contentType, coding, length: r.headersIn["Content-Length"] });
   if (early !== undefined) return early;
   // nginx keeps in memory what fits into the largest limit of all routes.
   if (body === undefined) return tooLarge(section);
+  const text = r.requestText as string; // there where the buffer is
+  const isSmall = body.length <= section.plan.limits.bodyBytes;
+  // Reading UTF-8 from a buffer takes as long as parsing; of ASCII nginx has the text already.
+  if (isSmall && !OUTSIDE_ASCII.test(text)) return treatText(run, section, route, text, contentType ?? "");
   return treatBytes(run, section, route, body, contentType ?? "");
 }
 
