@@ -14,6 +14,7 @@ import { Outcome } from "../engine/core/outcome.ts";
 import type { Plan } from "../engine/core/plan.ts";
 import { findProcess } from "../engine/core/processes/registry.ts";
 import { Transformation } from "../engine/core/processes/transformation.ts";
+import type { PathGlob } from "../engine/core/routes/glob.ts";
 import type { TeeWay } from "./file.ts";
 import { exportName, routeText } from "./link-text.ts";
 
@@ -131,6 +132,7 @@ const lighter: Plugin = {
     setup.onLoad({ filter: /\.(ts|js)$/ }, ({ path }) => ({
       contents: readFileSync(path, "utf8")
         .replace(CONSTANT, constantText)
+        .replace(NO_RAW, "")
         .replace(RAW, "false")
         .replace(DESCRIBING, "/* @__PURE__ */ $&"),
       loader: path.endsWith(".ts") ? "ts" : "js",
@@ -142,6 +144,7 @@ const CONSTANTS: { [name: string]: { [member: string]: number } } = { Op, Outcom
 const CONSTANT = new RegExp(`(?<![\\w$.])(${Object.keys(CONSTANTS).join("|")})\\.(\\w+)`, "g");
 
 /** njs/parse.ts makes none: a number that JavaScript does not hold is a fault there. */
+const NO_RAW = / && !isRawNumber\([\w.]+\)/g;
 const RAW = /(?<!function )\bisRawNumber\([\w.]+\)/g;
 const DESCRIBING = /(?<!function )\b(?:conditionField|ourConditionField|Object\.freeze)\(/g;
 
@@ -182,7 +185,7 @@ function entry(bundled: Bundled): string {
   const shared = "ngx.shared";
   const zones = `{ counters: ${shared}.agglo_counters, queue: ${shared}.agglo_queue, state: ${shared}.agglo_state }`;
   const routes = plan.routes ?? [];
-  const matches = routes.map(({ match }) => ({ plan: { match } }));
+  const matches = routes.map(({ match }) => ({ plan: { match: { ...match, paths: match.paths.map(matched) } } }));
   lines.push(
     "const file = {",
     `  matches: () => (${JSON.stringify(matches)}),`,
@@ -200,6 +203,11 @@ function entry(bundled: Bundled): string {
   if (needs.queue) lines.push("handlers.addQueue(agglo, file);");
   lines.push("export default agglo;");
   return lines.join("\n");
+}
+
+/** Of a glob what is read: the prefix says all, or the segments do. */
+function matched({ segments, prefix }: PathGlob): object {
+  return prefix === "" ? { segments, prefix } : { prefix };
 }
 
 function path(folder: string, name: string): string {

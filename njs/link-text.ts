@@ -67,9 +67,10 @@ export function exportName(key: string): string {
 
 function sectionText(plan: Plan, section: SectionPlan | undefined): string {
   if (section === undefined) return "undefined";
-  const { onFault, pipelines, readsRequest: _readsRequest, ...own } = section;
+  const { onFault, pipelines, readsRequest: _readsRequest, limits, ...own } = section;
+  const { decodedBytes: _decodedBytes, ...read } = limits;
   // Only a fault asks for the answers to faults.
-  const text = `${JSON.stringify(own).slice(0, -1)}, get onFault() { return ${JSON.stringify(onFault)}; } }`;
+  const text = `${JSON.stringify({ ...own, limits: read }).slice(0, -1)}, get onFault() { return ${JSON.stringify(onFault)}; } }`;
   const linked = pipelines.map((index) => pipelineText(plan.pipelines[index] as PipelinePlan, index, plan.partition));
   return `{ plan: ${text}, pipelines: [${linked.join(", ")}], ports }`;
 }

@@ -208,8 +208,14 @@ function matchesVariable(linked: LinkedCondition, op: number, left: JsonValue, r
   return pattern.test(left) === (op === Op.regexMatch);
 }
 
+/** The original's operators, in the order of their numbers. */
+const OPERATORS =
+  "negation inversion logicalNot addition subtract multiply divide power modulus rightShift leftShift or and xor logicalAnd logicalOr greaterThan lessThan greaterThanOrEqual lessThanOrEqual equal notEqual regexMatch regexNotMatch".split(
+    " ",
+  );
+
 function mismatch(op: number, left: JsonValue, right?: JsonValue): string {
-  const operator = Object.keys(Op).find((name) => Op[name as keyof typeof Op] === op) ?? "operator";
+  const operator = OPERATORS[op - Op.negation] ?? "operator";
   const found = right === undefined ? typeName(left) : `${typeName(left)} and ${typeName(right)}`;
   return `${operator} cannot be applied to ${found}`;
 }
