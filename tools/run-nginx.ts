@@ -40,6 +40,15 @@ export async function startNginx(program: string, folder: string, port: number):
   };
 }
 
+/** The process of a worker; Linux only. nginx listens before it has started one. */
+export async function firstWorker(nginx: RunningNginx): Promise<number> {
+  for (;;) {
+    const worker = Number.parseInt(readFileSync(`/proc/${nginx.pid}/task/${nginx.pid}/children`, "utf8"), 10);
+    if (Number.isInteger(worker)) return worker;
+    await delay(10);
+  }
+}
+
 /** A port that nobody listens on just now: nginx takes none of its own choice. */
 export async function freePort(): Promise<number> {
   const server = createServer();

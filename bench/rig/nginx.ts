@@ -1,14 +1,13 @@
 /** Nginxes of `npm run bench:njs`, Debian's build, one worker each: proxying alone, a function by hand, agglo's bundle. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { readConfiguration } from "../../cli/configuration.ts";
 import { writeNginx } from "../../cli/nginx.ts";
 import { findTarget, type Target } from "../../nginx/targets.ts";
 import { type DebianNginx, debianNginx } from "../../tools/debian-nginx.ts";
 import { MissingProgram } from "../../tools/missing-program.ts";
-import { freePort, startNginx } from "../../tools/run-nginx.ts";
+import { firstWorker, freePort, startNginx } from "../../tools/run-nginx.ts";
 import { scratchFolder } from "./processes.ts";
 
 export const NGINX_VARIANTS = ["proxy", "by hand", "agglo"] as const;
@@ -57,18 +56,9 @@ export async function startBenchNginx(variant: NginxVariant, upstream: string): 
   const port = await freePort();
   await write(variant, folder, upstream, port, debian);
   const nginx = await startNginx(debian.program, folder, port);
-  const worker = await onlyChild(nginx.pid);
+  const worker = await firstWorker(nginx);
   const expect = variant === "proxy" ? "original" : "changed";
   return { address: `127.0.0.1:${port}`, worker, expect, stop: () => nginx.stop() };
-}
-
-/** nginx listens before it has started its worker. */
-async function onlyChild(pid: number): Promise<number> {
-  for (;;) {
-    const child = Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"), 10);
-    if (Number.isInteger(child)) return child;
-    await delay(10);
-  }
 }
 
 async function write(

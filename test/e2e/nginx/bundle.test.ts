@@ -63,7 +63,7 @@ describe.each(["njs-0.9.9", "qjs-1.0.2"])("%s, run on Node", (name) => {
         came = { status, text };
       },
     };
-    module.default.request(request as never);
+    await module.default.request(request as never);
     return { came, counters };
   }
 

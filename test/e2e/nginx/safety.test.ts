@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { firstWorker } from "../../../tools/run-nginx.ts";
 import { type NginxStack, startNginxStack, targetsHere } from "./stack.ts";
 
 const limits = { depth: 31, deadlineMs: 10_000 };
@@ -153,7 +154,7 @@ describe.each(await targetsHere())("$target", (here) => {
     const change = (_name: string, text: string) => text.replace("worker_processes auto", "worker_processes 1");
     const stack = await startNginxStack(config, here, { change });
     try {
-      const worker = readFileSync(`/proc/${stack.nginx.pid}/task/${stack.nginx.pid}/children`, "utf8").trim();
+      const worker = await firstWorker(stack.nginx);
       const peakMb = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${worker}/status`, "utf8"))?.[1]) / 1024;
       const before = peakMb();
       // Many small values are the dearest: an object of the engine takes twenty times its text.
