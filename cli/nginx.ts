@@ -1,6 +1,6 @@
 /** `binge nginx`: a file's routes as a bundle for njs and the nginx configuration around it. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { printDiagnostics } from "../engine/config/print.ts";
 import { hasErrors } from "../engine/core/diagnostic.ts";
 import { httpConfig, type NginxOptions, nginxConf, proxyConfig } from "../nginx/config.ts";
@@ -81,7 +81,8 @@ export async function writeNginx(out: string, configuration: Configuration, opti
   const { plan } = configuration;
   const routes = plan.routes ?? [];
   const script = await bundle(bundledOf(plan, options.tees, options.target));
-  for (const folder of ["logs", "tmp"]) mkdirSync(join(out, folder), { recursive: true });
+  const copies = options.tees.filter((tee) => tee.way === "log" && !isAbsolute(tee.target)).map((tee) => tee.target);
+  for (const folder of ["logs", "tmp", ...copies]) mkdirSync(join(out, folder), { recursive: true });
   writeText(out, "agglo/agglo.js", script);
   writeText(out, "agglo/http.conf", httpConfig(routes, options));
   writeText(out, "agglo/server.conf", serverConfig(routes, options.tees, options.target.zones));

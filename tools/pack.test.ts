@@ -51,6 +51,22 @@ test("the installed command lints the example it came with", async () => {
   await binge(["lint", "examples/orders/orders.json"], installed); // rejects unless the exit code is 0
 });
 
+test("the installed command writes for nginx", async () => {
+  const args = [
+    "nginx",
+    "--config",
+    "examples/nginx/orders.json",
+    "--target",
+    "njs-0.7.9",
+    "--out",
+    join(folder, "out"),
+  ];
+  await binge(args, installed); // rejects unless the exit code is 0
+  expect(await readFile(join(folder, "out/agglo/agglo.js"), "utf8")).toMatch(
+    /^function [\s\S]*export default \w+;\s*$/,
+  );
+});
+
 test("no test and no TypeScript source is shipped, only declarations", async () => {
   const files = await readdir(installed, { recursive: true });
   const ours = files.filter((file) => !file.startsWith("node_modules"));
