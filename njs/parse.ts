@@ -95,6 +95,7 @@ function countMembers(value: JsonValue): number {
 
 /** A number that a double may not give back: 16 characters and more, or an exponent. */
 const DOUBTFUL = /[0-9.]{16}|[0-9][eE]/;
+// biome-ignore lint/plugin: for match, which does not hang
 const NUMBERS = /-?[0-9][0-9.eE+-]*/g;
 /** Every double has a text of so many digits that leads back to it. */
 const DOUBLE_DIGITS_MAX = 17;

@@ -36,6 +36,7 @@ function twoDigits(number: number): string {
   return number < 10 ? `0${number}` : `${number}`;
 }
 
+// biome-ignore lint/plugin: this is the port
 const random: Random = { fraction: () => Math.random() };
 
 const ids: Ids = { uuid };
@@ -43,8 +44,8 @@ const ids: Ids = { uuid };
 /** Version 4 (RFC 9562): the key of idempotency of a copy, no secret, so the engine's own generator will do. */
 function uuid(): string {
   let text = "";
-  for (let i = 0; i < 4; i++) text += (Math.floor(Math.random() * 0x100000000) + 0x100000000).toString(16).slice(1);
-  const variant = "89ab".charAt(Math.floor(Math.random() * 4));
+  for (let i = 0; i < 4; i++) text += (Math.floor(random.fraction() * 0x100000000) + 0x100000000).toString(16).slice(1);
+  const variant = "89ab".charAt(Math.floor(random.fraction() * 4));
   return `${text.slice(0, 8)}-${text.slice(8, 12)}-4${text.slice(13, 16)}-${variant}${text.slice(17, 20)}-${text.slice(20)}`;
 }
 

@@ -37,7 +37,7 @@ export function parseSelection(text: string): ParsedSelection {
       return { path, error: `cannot read "${text.slice(pos)}"; write names, [*], [0], ["key"] or **` };
     const quoted = match[1];
     const name = match[2] ?? match[3];
-    if (quoted !== undefined) pushSegment(path, Select.name, quoted.replace(/\\(.)/g, "$1"));
+    if (quoted !== undefined) pushSegment(path, Select.name, unescapeKey(quoted));
     else if (match[2] === "*") pushSegment(path, Select.element, "");
     else if (name === "*") pushSegment(path, Select.member, "");
     else if (name === "**") pushSegment(path, Select.deep, "");
@@ -51,6 +51,13 @@ export function parseSelection(text: string): ParsedSelection {
   if (path.kinds[path.kinds.length - 1] === Select.deep)
     return { path, error: 'a path cannot end with "**": say which field' };
   return { path, error: "" };
+}
+
+/** SEGMENT lets a backslash stand only before a quote or another one. */
+function unescapeKey(quoted: string): string {
+  const parts = quoted.split("\\\\");
+  for (let i = 0; i < parts.length; i++) parts[i] = (parts[i] as string).split("\\").join("");
+  return parts.join("\\");
 }
 
 function pushSegment(path: SelectingPath, kind: number, name: string): void {
