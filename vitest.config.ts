@@ -17,6 +17,16 @@ export default defineConfig({
           env: { AGGLO_TRANSPORT: "grpc-js" },
         },
       },
+      {
+        // And with every body on a thread: what a section does is the same there.
+        extends: true,
+        test: {
+          name: "pool",
+          include: ["bodies", "formats", "bad-input"].map((name) => `test/e2e/envoy/${name}.test.ts`),
+          exclude,
+          env: { AGGLO_POOL: "all" },
+        },
+      },
     ],
     // Real processes (Envoy, pip, npm) on two busy cores: vitest's own 5 s would be a coin toss. The end-to-end tests
     // set more where they need it, up to 120 s.

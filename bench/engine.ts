@@ -2,7 +2,7 @@
  * The engine alone: `npm run bench:engine`. What one event costs on one core, part by part, against the budget of issue
  * "The whole engine" (12 µs for 1 KB through three processes). Figures are medians of rounds, with their spread.
  */
-import { loadConfig } from "../engine/config/load.ts";
+
 import { evaluate, type LinkedCondition } from "../engine/core/condition/evaluate.ts";
 import { newRunContext } from "../engine/core/context.ts";
 import { type Event, newEvent } from "../engine/core/event/event.ts";
@@ -13,8 +13,8 @@ import { type LinkedPlan, link } from "../engine/core/link.ts";
 import { runPipelines } from "../engine/core/pipeline.ts";
 import type { Ports } from "../engine/core/ports.ts";
 import { testPorts } from "../engine/core/testing.ts";
+import { loadText } from "../engine/runtime/configuration.ts";
 import { re2Regexps } from "../engine/runtime/regexps.ts";
-import { findSystem } from "../engine/systems/registry.ts";
 
 const ROUNDS = 15;
 const EVENTS_PER_ROUND = 20_000;
@@ -101,7 +101,7 @@ function parse(text: string): Event {
 }
 
 function linked(ports: Ports): LinkedPlan {
-  const { plan } = loadConfig(JSON.stringify(config), { file: "bench", regexps: re2Regexps(), systemForm: findSystem });
+  const { plan } = loadText(JSON.stringify(config), "bench");
   if (plan === undefined) throw new Error("the benchmark's configuration is wrong");
   return link(plan, ports);
 }

@@ -2,9 +2,9 @@
 import { parseArgs } from "node:util";
 import { Ending, Exit } from "./exit.ts";
 
-type Option = { type: "string" | "boolean" };
+type Option = { type: "string" | "boolean"; multiple?: boolean };
 export type Options = { readonly [name: string]: Option };
-export type Arguments = { values: { [name: string]: string | boolean | undefined }; positionals: string[] };
+export type Arguments = { values: { [name: string]: string | boolean | string[] | undefined }; positionals: string[] };
 
 /** Throws an Ending with the sentence that says what is wrong. */
 export function readArguments(
@@ -34,6 +34,36 @@ export function optionalString(args: Arguments, name: string): string | undefine
   return typeof value === "string" ? value : undefined;
 }
 
+/** Every value of an option that may stand several times; at least one. */
+export function requiredStrings(verb: string, args: Arguments, name: string): string[] {
+  const values = args.values[name];
+  if (Array.isArray(values) && !values.includes("")) return values;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is missing; see binge --help`);
+}
+
+/** One of a few words. */
+export function choice<Word extends string>(
+  verb: string,
+  args: Arguments,
+  name: string,
+  words: readonly Word[],
+  fallback: Word,
+): Word {
+  const text = optionalString(args, name) ?? fallback;
+  const word = words.find((known) => known === text);
+  if (word !== undefined) return word;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is one of ${words.join(", ")}, not "${text}"`);
+}
+
+/** A whole number from 1 on. */
+export function count(verb: string, args: Arguments, name: string, fallback: number, max: number): number {
+  const text = optionalString(args, name);
+  if (text === undefined) return fallback;
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= max) return number;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a whole number from 1 to ${max}, not "${text}"`);
+}
+
 /** A TCP port, 0 to 65535. */
 export function port(verb: string, args: Arguments, name: string, fallback: number): number {
   const text = optionalString(args, name);
@@ -41,4 +71,16 @@ export function port(verb: string, args: Arguments, name: string, fallback: numb
   const number = Number(text);
   if (Number.isInteger(number) && number >= 0 && number <= 65_535 && text !== "") return number;
   throw new Ending(Exit.usage, `binge ${verb}: --${name} is a port from 0 to 65535, not "${text}"`);
+}
+
+const UNITS: { readonly [unit: string]: number } = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** A number of bytes, `256MiB`. */
+export function bytes(verb: string, args: Arguments, name: string, fallback: number, min: number): number {
+  const text = optionalString(args, name);
+  if (text === undefined) return fallback;
+  const [, digits, unit = ""] = /^(\d{1,15})(KiB|MiB|GiB)?$/.exec(text) ?? [];
+  const number = Number(digits) * (UNITS[unit] as number);
+  if (number >= min) return number;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a size from ${min / 1024 ** 2}MiB on, not "${text}"`);
 }

@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { startBinge } from "./testing.ts";
 
-const BINGE = fileURLToPath(new URL("./binge.ts", import.meta.url));
 const ORDERS = fileURLToPath(new URL("../examples/orders/orders.json", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "agglo-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -20,41 +19,21 @@ const RIGHT = file(
   "right.json",
   '{"pipelines": [], "http": {"version": 1, "routes": [{"name": "all", "request": {"setHeaders": {"x-a": "b"}}}]}}',
 );
+const UNBOUND = file(
+  "unbound.json",
+  '{"partitionUuid": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "pipelines": [{"name": "p", "processes": []}]}',
+);
 const SECRET = file(
   "secret.json",
   '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"r"}]}],"processDefinitions":[{"redactor":{"name":"r","rules":[{"paths":["a"],"hmac":{"key":"${env:AGGLO_TEST_ABSENT}"}}]}}]}',
 );
 
-type Ended = { code: number | null; stdout: string; stderr: string };
+const ASKING = file(
+  "asking.json",
+  '{"http":{"version":1,"routes":[{"name":"all","request":{"pipelines":["p"]}}]},"pipelines":[{"name":"p","processes":[{"name":"ask"},{"name":"go"}]}],"processDefinitions":[{"tee":{"name":"ask","outputConnectorRef":"scores"}},{"continuation":{"name":"go","condition":"internal[\\"tee:output\\"][0].response.ok"}}],"externalSystems":[{"externalType":"ExternalHttp","name":"scores","connectionString":"http://127.0.0.1:1/"}]}',
+);
 
-function start(args: string[]): {
-  child: ChildProcess;
-  ended: Promise<Ended>;
-  said: (text: string) => Promise<string>;
-} {
-  const child = spawn(process.execPath, [BINGE, ...args], { cwd: folder });
-  let stdout = "";
-  let stderr = "";
-  const waiting: (() => void)[] = [];
-  child.stdout.on("data", (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-    for (const wake of waiting) wake();
-  });
-  const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
-  const said = (text: string) =>
-    new Promise<string>((resolve, reject) => {
-      const look = () => {
-        if (stderr.includes(text)) resolve(stderr);
-      };
-      waiting.push(look);
-      void ended.then(({ code }) => reject(new Error(`ended with ${code}: ${stderr}`)));
-      look();
-    });
-  return { child, ended, said };
-}
+const start = (args: string[]) => startBinge(args, folder);
 
 describe("every ending has its code and one clear sentence", () => {
   const cases: [string, string[], number, RegExp][] = [
@@ -62,15 +41,40 @@ describe("every ending has its code and one clear sentence", () => {
     ["an unknown verb", ["lnt"], 2, /there is no verb "lnt"/],
     ["a name every object has", ["constructor"], 2, /there is no verb/],
     ["no file", ["lint"], 2, /name at least one file/],
+    [
+      "too little memory",
+      ["extproc", "--config", RIGHT, "--listen", "x", "--memory", "15MiB"],
+      2,
+      /a size from 16MiB on/,
+    ],
+    ["no size", ["extproc", "--config", RIGHT, "--listen", "x", "--memory", "much"], 2, /size .* not "much"/],
     ["an unknown option", ["envoy", "--cnfig", "x"], 2, /Unknown option '--cnfig'/],
     ["a missing option", ["envoy"], 2, /--config is missing/],
     ["a port that is none", ["envoy", "--config", RIGHT, "--port", "http"], 2, /--port is a port/],
+    [
+      "a pipeline that nothing is called",
+      ["extproc", "--config", UNBOUND, "--listen", "127.0.0.1:0", "--request", "q"],
+      78,
+      /E_REFERENCE {2}pipelines: --request names "q", and no pipeline is called so; there are p/,
+    ],
+    [
+      "pipelines bound twice",
+      ["envoy", "--config", RIGHT, "--response", "p"],
+      78,
+      /E_ONE_OF {2}http: the file binds its pipelines itself, and so do --request and --response; leave the options out/,
+    ],
     ["an address that is none", ["envoy", "--config", RIGHT, "--listen", "50051"], 2, /--listen is HOST:PORT/],
     [
       "a file that is not there",
       ["extproc", "--config", "none.json", "--listen", "127.0.0.1:0"],
       78,
       /there is no such file/,
+    ],
+    [
+      "threads that are no number",
+      ["extproc", "--config", RIGHT, "--listen", "127.0.0.1:0", "--threads", "all"],
+      2,
+      /--threads is a number from 0 to 64, not "all"/,
     ],
     ["a wrong configuration", ["extproc", "--config", WRONG, "--listen", "127.0.0.1:0"], 78, /:2:\d+ +E_REFERENCE/],
     ["a secret that is not there", ["extproc", "--config", SECRET, "--listen", "127.0.0.1:0"], 78, /AGGLO_TEST_ABSENT/],
@@ -99,6 +103,7 @@ describe("lint", () => {
   test("answers 0 for files that are right, with the policy of every route", async () => {
     const { code, stdout } = await start(["lint", ORDERS, RIGHT]).ended;
     expect(stdout).toContain("orders request: contentType 415, unparsable 400");
+    expect(stdout).toContain("orders without agglo: refused");
     expect(code).toBe(0);
   });
 
@@ -108,6 +113,12 @@ describe("lint", () => {
     expect(stdout).toContain("none.json: cannot read");
     expect(stdout).toContain("right.json: ok");
     expect(code).toBe(1);
+  });
+
+  test("says which tees a proxy waits for, and for whom", async () => {
+    const { code, stdout } = await start(["lint", ASKING]).ended;
+    expect(stdout).toContain('waits for the target of tee "ask": "go" reads its result');
+    expect(code).toBe(0);
   });
 
   test("resolves no secret", async () => {
@@ -124,25 +135,10 @@ test("envoy prints a bootstrap, and with --filter-only what to paste", async () 
   expect(part.stdout).not.toContain("static_resources:");
 });
 
-test("extproc serves, tells its health, and drains on SIGTERM", async () => {
-  const server = start(["extproc", "--config", RIGHT, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-  const stderr = await server.said("admin on");
-  expect(stderr).toContain("routes all");
-  const admin = `http://${/admin on (\S+)/.exec(stderr)?.[1]}`;
-  expect((await fetch(`${admin}/livez`)).status).toBe(200);
-  expect((await fetch(`${admin}/readyz`)).status).toBe(200);
-  expect(await (await fetch(`${admin}/metrics`)).text()).toContain("agglo_tee_queued_events 0");
-  expect((await fetch(`${admin}/`)).status).toBe(404);
-  server.child.kill("SIGTERM");
-  await server.said("draining");
-  expect((await fetch(`${admin}/readyz`)).status).toBe(503);
-  expect((await server.ended).code).toBe(0);
-}, 30_000);
-
-test("a file that binds nothing says so at start", async () => {
-  const unbound = file("unbound.json", '{"partitionUuid": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "pipelines": []}');
-  const server = start(["extproc", "--config", unbound, "--listen", "127.0.0.1:0"]);
-  expect(await server.said("ext_proc on")).toContain("no traffic is bound");
-  server.child.kill("SIGTERM");
-  expect((await server.ended).code).toBe(0);
-}, 30_000);
+test("envoy and extproc bind a file without http by names, and observe it otherwise", async () => {
+  const bound = await start(["envoy", "--config", UNBOUND, "--request", "p", "--response", "p"]).ended;
+  expect(bound.stdout).toContain("value: 'all@SSSTSTO'");
+  const observed = await start(["envoy", "--config", UNBOUND]).ended;
+  expect(observed.stdout).toContain("value: 'all@SKSTNO'");
+  expect(observed.stdout).toContain("failure_mode_allow: true");
+});

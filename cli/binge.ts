@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The `binge` command: one file per verb. */
-import { readFileSync } from "node:fs";
 import { ENVOY_HELP, envoy } from "./envoy.ts";
 import { Ending, Exit } from "./exit.ts";
+import { EXPLAIN_HELP, explain } from "./explain.ts";
 import { EXTPROC_HELP, extproc } from "./extproc.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
@@ -10,13 +10,14 @@ import { NGINX_HELP, nginx } from "./nginx.ts";
 import { RUN_HELP, run } from "./run.ts";
 import { SCHEMA_HELP, schema } from "./schema.ts";
 import { TEST_HELP, test } from "./test.ts";
+import { version } from "./version.ts";
 
 type Verb = (args: readonly string[]) => Promise<number>;
-const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, nginx, run, test, lint, list, schema };
+const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, nginx, run, test, explain, lint, list, schema };
 
 const HELP = `binge: small event pipelines where the traffic already is
 
-${[EXTPROC_HELP, ENVOY_HELP, NGINX_HELP, RUN_HELP, TEST_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
+${[EXTPROC_HELP, ENVOY_HELP, NGINX_HELP, RUN_HELP, TEST_HELP, EXPLAIN_HELP, LINT_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
 
 binge --help, binge --version
 
@@ -37,12 +38,6 @@ async function main(args: readonly string[]): Promise<number> {
 function print(text: string): number {
   process.stdout.write(text);
   return Exit.ok;
-}
-
-// Beside cli/ in the checkout and in the package.
-function version(): string {
-  const file = new URL("../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 main(process.argv.slice(2)).then(

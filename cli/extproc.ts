@@ -1,98 +1,107 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
-import { setTimeout as delay } from "node:timers/promises";
-import type { Log, Runtime } from "../engine/runtime/runtime.ts";
-import { type Admin, startAdmin } from "../extproc/admin.ts";
-import { acceptExchanges } from "../extproc/server.ts";
-import type { Listening } from "../extproc/transport.ts";
-import { newTransport, TRANSPORTS, type TransportName } from "../extproc/transports.ts";
-import { optionalString, readArguments, requiredString } from "./arguments.ts";
-import { type Configuration, requireConfiguration } from "./configuration.ts";
+import { MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN } from "../engine/runtime/memory-budget.ts";
+import { childOf } from "../extproc/child.ts";
+import { TRANSPORTS, type TransportName } from "../extproc/transports.ts";
+import { bytes, choice, count, optionalString, readArguments, requiredString, requiredStrings } from "./arguments.ts";
+import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";
+import { PROCESSES_MAX } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";
-import { startOrEnd } from "./start.ts";
+import { runPrimary } from "./extproc-primary.ts";
+import { runServer } from "./extproc-server.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
+import { type TlsFiles, tlsFiles } from "./tls.ts";
 
-export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR [--admin ADDR] [--transport native|grpc-js] [--allow-spawn]
+export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--admin ADDR] [--request …] [--response …]
   Serves Envoy's ext_proc protocol with the routes of FILE.
-  --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path
-  --admin ADDR     /livez, /readyz and /metrics (127.0.0.1:9464)
+  --listen ADDR    127.0.0.1:50051, [::1]:50051 or unix:/path; may stand several times
+  --tls-cert FILE --tls-key FILE    PEM: listeners speak TLS; --tls-client-ca FILE: clients need a certificate it signed
+  --admin ADDR     /livez, /readyz, /metrics, /config and POST /-/reload (127.0.0.1:9464)
+  --processes N    N server processes with an endpoint each: ports from the given one on; of unix:/path the others are
+                   /path.1, /path.2 …; one that ends is replaced, counts and joins in mem: are kept for all of them
+  --drain-timeout S  seconds that SIGTERM may take (20): health checks hear NOT_SERVING, then open exchanges end, then
+                   mirrored events are sent; what is left is cut and counted
+  --log-format json|text, --log-level info|warn|error
   --transport NAME native (our own HTTP/2, the default) or grpc-js
+  --threads N      threads for bodies that take long, so that they hold up no others; 0: none. Default: one less than
+                   there are cores, 1 to 4
+  --memory SIZE    what it may hold for others, at least 16MiB (256MiB); copies that wait take a quarter at most
+  ${BINDING_HELP}
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
-  SIGTERM drains: health checks hear NOT_SERVING, open exchanges end, mirrored events are sent.`;
+  SIGHUP, POST /-/reload and a change of FILE, or of a file that it or --tls-… names, reload: what is wrong is said and
+  changes nothing, streams that are open keep what they began with.`;
 
 const OPTIONS = {
   config: { type: "string" },
-  listen: { type: "string" },
+  listen: { type: "string", multiple: true },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  "tls-client-ca": { type: "string" },
   admin: { type: "string" },
+  processes: { type: "string" },
+  "drain-timeout": { type: "string" },
+  "log-format": { type: "string" },
+  "log-level": { type: "string" },
   transport: { type: "string" },
+  threads: { type: "string" },
+  memory: { type: "string" },
   "allow-spawn": { type: "boolean" },
+  ...BINDING_OPTIONS,
 } as const;
 
-export async function extproc(args: readonly string[]): Promise<number> {
-  const parsed = readArguments("extproc", args, OPTIONS, false);
-  const file = requiredString("extproc", parsed, "config");
-  const address = requiredString("extproc", parsed, "listen");
-  const transport = newTransport(transportName(optionalString(parsed, "transport") ?? "native"), onBug);
-  const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
-  const runtime = await startOrEnd(configuration, { log, allowSpawn: parsed.values["allow-spawn"] === true });
-  const listening = await open(() => transport.listen(address, acceptExchanges(runtime)), runtime);
-  const adminAddress = optionalString(parsed, "admin");
-  const admin =
-    adminAddress === undefined ? undefined : await open(() => startAdmin(adminAddress, runtime), runtime, listening);
-  const ended = terminated(); // before anybody can know of us: a SIGTERM right after the line below is one to drain for
-  log("info", `ext_proc on ${listening.address}, ${describe(configuration)}`);
-  if (admin !== undefined) log("info", `admin on ${admin.address}`);
-  await ended;
-  await drain(listening, admin, runtime);
-  return Exit.ok;
-}
-
-function transportName(text: string): TransportName {
-  const name = TRANSPORTS.find((known) => known === text);
-  if (name !== undefined) return name;
-  throw new Ending(Exit.usage, `binge extproc: --transport is ${TRANSPORTS.join(" or ")}, not "${text}"`);
-}
-
-const log: Log = (level, message) => {
-  process.stderr.write(`${new Date().toISOString()} ${level} ${message}\n`);
+export type Settings = {
+  file: string;
+  bind: ReturnType<typeof bindingOf>;
+  addresses: string[];
+  tls: TlsFiles | undefined;
+  admin: string | undefined;
+  processes: number;
+  drainMs: number;
+  logFormat: LogFormat;
+  logLevel: LogLevel;
+  transport: TransportName;
+  /** of the pool; undefined: as many as suit the machine */
+  threads: number | undefined;
+  memoryBytes: number;
+  allowSpawn: boolean;
 };
 
-function onBug(error: unknown): void {
-  log("error", `a bug of ours: ${error instanceof Error ? error.stack : String(error)}`);
-}
+const DRAIN_SECONDS = 20;
+const DRAIN_SECONDS_MAX = 3600;
 
-function describe({ plan }: Configuration): string {
-  const routes = plan.routes;
-  if (routes === undefined) return 'no traffic is bound and all of it passes: add an "http" section to bind pipelines';
-  return `routes ${routes.map((route) => route.name).join(", ")}`;
-}
-
-/** Opens a door; when that fails, closes what is open already and ends with the sentence. */
-async function open<T>(listen: () => Promise<T>, runtime: Runtime, listening?: Listening): Promise<T> {
-  try {
-    return await listen();
-  } catch (error) {
-    await listening?.close();
-    await runtime.close(0);
-    throw new Ending(Exit.unavailable, `binge extproc: ${error instanceof Error ? error.message : String(error)}`);
+function readSettings(args: readonly string[]): Settings {
+  const parsed = readArguments("extproc", args, OPTIONS, false);
+  const settings: Settings = {
+    file: requiredString("extproc", parsed, "config"),
+    bind: bindingOf(parsed),
+    addresses: requiredStrings("extproc", parsed, "listen"),
+    tls: tlsFiles("extproc", parsed),
+    admin: optionalString(parsed, "admin"),
+    processes: count("extproc", parsed, "processes", 1, PROCESSES_MAX),
+    drainMs: 1000 * count("extproc", parsed, "drain-timeout", DRAIN_SECONDS, DRAIN_SECONDS_MAX),
+    logFormat: choice("extproc", parsed, "log-format", LOG_FORMATS, "json"),
+    logLevel: choice("extproc", parsed, "log-level", LOG_LEVELS, "info"),
+    transport: choice("extproc", parsed, "transport", TRANSPORTS, "native"),
+    threads: threadsOf(optionalString(parsed, "threads")),
+    memoryBytes: bytes("extproc", parsed, "memory", MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN),
+    allowSpawn: parsed.values["allow-spawn"] === true,
+  };
+  if (settings.tls !== undefined && settings.transport !== "native") {
+    throw new Ending(Exit.usage, "binge extproc: TLS is there with --transport native only");
   }
+  return settings;
 }
 
-function terminated(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve());
-    process.once("SIGINT", () => resolve());
-  });
+const THREADS_MAX = 64;
+
+function threadsOf(text: string | undefined): number | undefined {
+  if (text === undefined || (/^\d+$/.test(text) && Number(text) <= THREADS_MAX))
+    return text === undefined ? text : Number(text);
+  throw new Ending(Exit.usage, `binge extproc: --threads is a number from 0 to ${THREADS_MAX}, not "${text}"`);
 }
 
-/** Envoy's generated health check asks every second: after this it has stopped sending (facts 17.3). */
-const NOTICE_MS = 1500;
-const DRAIN_MS = 10_000;
-
-async function drain(listening: Listening, admin: Admin | undefined, runtime: Runtime): Promise<void> {
-  log("info", "draining");
-  listening.setServing(false);
-  admin?.setReady(false);
-  await delay(NOTICE_MS);
-  await listening.drain(DRAIN_MS);
-  await runtime.close(DRAIN_MS);
-  await admin?.close();
+export async function extproc(args: readonly string[]): Promise<number> {
+  const settings = readSettings(args);
+  const child = childOf(process);
+  if (child === undefined && settings.processes > 1) return runPrimary(settings, args);
+  return runServer(settings, child);
 }

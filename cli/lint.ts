@@ -1,10 +1,12 @@
 /** `binge lint FILE…`: every complaint about configurations, and what their routes do when something goes wrong. */
+import { awaitedTees } from "../engine/config/awaited-tees.ts";
 import type { Loaded } from "../engine/config/load.ts";
 import { findOriginalRefusals } from "../engine/config/original.ts";
 import { printDiagnostics } from "../engine/config/print.ts";
 import { findSlips } from "../engine/config/strict.ts";
 import { FAULT_REASONS } from "../engine/core/outcome.ts";
 import type { Plan } from "../engine/core/plan.ts";
+import { needs } from "../engine/core/routes/needs.ts";
 import type { SectionPlan } from "../engine/core/routes/route.ts";
 import { readArguments } from "./arguments.ts";
 import { readConfiguration } from "./configuration.ts";
@@ -42,7 +44,7 @@ export async function lint(args: readonly string[]): Promise<number> {
 /** undefined: the file cannot be read, which is said; the other files still have their turn. */
 function readOrSay(file: string, lenient: boolean): Loaded | undefined {
   try {
-    return readConfiguration(file, lenient);
+    return readConfiguration(file, { lenient });
   } catch (error) {
     if (!(error instanceof Ending)) throw error;
     process.stdout.write(`${error.message}\n`);
@@ -61,16 +63,24 @@ function describe(file: string, plan: Plan): string {
   let text = `${file}: ok, ${counts.join(", ")}\n`;
   for (const route of routes) {
     for (const section of [route.request, route.response]) {
-      if (section !== undefined) text += `  ${route.name} ${section.direction}: ${describePolicy(section)}\n`;
+      if (section === undefined) continue;
+      text += `  ${route.name} ${section.direction}: ${describePolicy(section)}\n`;
+      for (const { tee, reader } of awaitedTees(plan, section)) {
+        text += `    waits for the target of tee "${tee}": ${reader} reads its result\n`;
+      }
     }
+    text += `  ${route.name} without agglo: ${needs(route).failOpen ? "passes" : "refused"}\n`;
   }
-  if (plan.routes === undefined) text += '  nothing is bound to traffic: add an "http" section\n';
+  if (plan.routes === undefined) {
+    text +=
+      '  no traffic is bound: a proxy only shows it to the pipelines; bind with "http", or --request and --response\n';
+  }
   return text;
 }
 
 function describePolicy(section: SectionPlan): string {
   const faults = FAULT_REASONS.map((reason) => `${reason} ${section.onFault[reason]?.status ?? "pass"}`);
-  return faults.join(", ");
+  return `${section.enforce ? "" : "dry run, would be "}${faults.join(", ")}`;
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

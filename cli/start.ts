@@ -1,5 +1,6 @@
 /** Starting a runtime for a verb: what is missing ends it with a sentence and the right code. */
-import { type Runtime, type RuntimeOptions, StartError, startRuntime } from "../engine/runtime/runtime.ts";
+import { type Runtime, StartError, startRuntime } from "../engine/runtime/runtime.ts";
+import type { RuntimeOptions } from "../engine/runtime/standing.ts";
 import type { Configuration } from "./configuration.ts";
 import { Ending, Exit } from "./exit.ts";
 

@@ -1,37 +1,33 @@
 /** `binge test`: runs the cases of configurations and shows where something came out otherwise. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { readDocument } from "../engine/config/document.ts";
-import { NAMED } from "../engine/config/grammar.ts";
-import { printDiagnostics } from "../engine/config/print.ts";
-import { checkTestCases, type TestCase } from "../engine/config/test-cases.ts";
-import { hasErrors, newReport } from "../engine/core/diagnostic.ts";
+import { writeFileSync } from "node:fs";
 import { type CaseResult, runCase } from "../engine/runtime/cases.ts";
 import { optionalString, readArguments } from "./arguments.ts";
 import { type Configuration, requireConfiguration } from "./configuration.ts";
+import { playHere, runExchangeCase } from "./exchange-cases.ts";
 import { Ending, Exit } from "./exit.ts";
 import { type FileResult, junitReport } from "./junit.ts";
+import { startStage } from "./on-envoy.ts";
+import { readCases } from "./read-cases.ts";
 
-export const TEST_HELP = `binge test FILE… [--junit FILE]
+export const TEST_HELP = `binge test FILE… [--on envoy] [--junit FILE]
   Runs the cases of each configuration: its "tests", and those in NAME.tests.json beside NAME.json. No system is opened.
+  --on envoy    cases that are exchanges go through a real Envoy with the generated configuration
   --junit FILE  writes a report for CI
   Exit 0 when every case came out as expected, 1 otherwise.`;
 
-const OPTIONS = { junit: { type: "string" } } as const;
+const OPTIONS = { junit: { type: "string" }, on: { type: "string" } } as const;
 
 export async function test(args: readonly string[]): Promise<number> {
   const parsed = readArguments("test", args, OPTIONS, true);
   if (parsed.positionals.length === 0)
     throw new Ending(Exit.usage, "binge test: name at least one file; see binge --help");
+  const on = optionalString(parsed, "on");
+  if (on !== undefined && on !== "envoy") throw new Ending(Exit.usage, `binge test: --on is envoy, not "${on}"`);
+  const onEnvoy = on === "envoy";
   const files: FileResult[] = [];
   for (const file of parsed.positionals) {
-    const configuration = requireConfiguration(file, (text) => process.stderr.write(text));
-    const results: CaseResult[] = [];
-    for (const testCase of casesOf(file, configuration)) {
-      const result = await runCase(configuration.plan, configuration.systems, testCase);
-      results.push(result);
-      process.stdout.write(describe(file, result));
-    }
-    files.push({ file, results });
+    const configuration = requireConfiguration(file, (text) => process.stderr.write(text), { bind: "observe" });
+    files.push({ file, results: await runCases(file, configuration, onEnvoy) });
   }
   const all = files.flatMap((file) => file.results);
   const failed = all.filter((result) => result.differences.length > 0).length;
@@ -43,23 +39,26 @@ export async function test(args: readonly string[]): Promise<number> {
   return failed === 0 ? Exit.ok : Exit.findings;
 }
 
-function casesOf(file: string, configuration: Configuration): TestCase[] {
-  const inside = configuration.document.value as { tests?: unknown };
-  const cases = checked(file, configuration.document, inside.tests, ["tests"]);
-  const beside = file.replace(/\.json$/, ".tests.json");
-  if (beside === file || !existsSync(beside)) return cases;
-  const document = readDocument(readFileSync(beside, "utf8"), beside);
-  if (document.value === undefined) {
-    throw new Ending(Exit.config, printDiagnostics(document.diagnostics, document, {}));
+async function runCases(file: string, configuration: Configuration, onEnvoy: boolean): Promise<CaseResult[]> {
+  const cases = readCases(file, configuration.document);
+  const results: CaseResult[] = [];
+  const stage =
+    onEnvoy && cases.some((testCase) => testCase.request !== undefined)
+      ? await startStage(configuration.plan.routes ?? [])
+      : undefined;
+  try {
+    for (const testCase of cases) {
+      const result =
+        testCase.request === undefined
+          ? await runCase(configuration.plan, configuration.systems, testCase)
+          : await runExchangeCase(configuration, testCase, stage?.play ?? playHere);
+      results.push(result);
+      process.stdout.write(describe(file, result));
+    }
+  } finally {
+    await stage?.stop();
   }
-  return [...cases, ...checked(beside, document, document.value, [])];
-}
-
-function checked(_file: string, document: ReturnType<typeof readDocument>, value: unknown, at: string[]): TestCase[] {
-  const report = newReport();
-  const cases = checkTestCases(value, at, { report, named: NAMED });
-  if (hasErrors(report)) throw new Ending(Exit.config, printDiagnostics(report.diagnostics, document, {}));
-  return cases;
+  return results;
 }
 
 function describe(file: string, result: CaseResult): string {

@@ -116,9 +116,94 @@ describe("binge test", () => {
     expect(code).toBe(78);
   });
 
-  test("a case that names no pipeline or route says so", async () => {
-    const none = file("none.json", config([{ name: "n", input: {}, expect: {} }]));
-    expect((await binge(["test", none])).stdout).toContain("either a pipeline or a route");
+  test.each([
+    [{ input: {} }, "E_ONE_OF  tests[0]: a case names either a pipeline or a route, or it has a request; found none"],
+    [{ pipeline: "p", request: {} }, "found pipeline and request"],
+    [{ request: {}, input: {} }, 'tests[0].input: "input" says nothing of an exchange: put it into request'],
+    [{ pipeline: "p", response: {} }, 'tests[0].response: "response" is a part of an exchange'],
+    [{ request: {}, expect: { output: {} } }, 'tests[0].expect.output: "output" says nothing of an exchange'],
+    [{ pipeline: "p", expect: { upstream: null } }, 'tests[0].expect.upstream: "upstream" is said of exchanges only'],
+    [
+      { request: {}, expect: { upstream: { bdy: 1 } } },
+      'tests[0].expect.upstream.bdy: no such field; did you mean "body"?',
+    ],
+    [{ request: {}, expect: { headers: { a: 1 } } }, "tests[0].expect.headers.a: expected a string or null"],
+    [{ request: { path: 1 } }, "tests[0].request.path: expected a string, found 1"],
+  ])("a case like %j is refused at its place", async (parts, message) => {
+    const { code, stderr } = await binge(["test", file("none.json", config([{ name: "n", expect: {}, ...parts }]))]);
+    expect(stderr).toContain(message);
+    expect(code).toBe(78);
+  });
+});
+
+describe("binge test with exchanges", () => {
+  const config = (tests: object[]) => ({
+    pipelines: [{ name: "p", processes: [{ name: "mirror" }, { name: "mark" }, { name: "no-bad" }] }],
+    processDefinitions: [
+      { tee: { name: "mirror", outputConnectorRef: "copies" } },
+      { annotator: { name: "mark", annotations: [{ fieldKey: "x", value: "1" }] } },
+      { filter: { name: "no-bad", condition: { exists: { ops: [{ key: "bad" }] } } } },
+    ],
+    externalSystems: [{ externalType: "ExternalObjectStore", name: "copies", connectionString: "mem:copies" }],
+    http: {
+      version: 1,
+      routes: [{ name: "r", match: { paths: ["/r"] }, request: { pipelines: ["p"], setHeaders: { "x-seen": "ü" } } }],
+    },
+    tests,
+  });
+
+  test("shows where the client, the upstream, a verdict or a copy came out otherwise", async () => {
+    const wrong = file(
+      "exchanges.json",
+      config([
+        {
+          name: "other",
+          request: { path: "/r", body: { a: 1 } },
+          response: { status: 201, headers: { "x-up": "1" }, body: [1] },
+          expect: {
+            status: 200,
+            verdicts: { request: "passed", response: "passed" },
+            headers: { "x-up": null, "x-down": "2", "content-type": "application/json" },
+            body: [2],
+            schema: { type: "object" },
+            upstream: { method: "PUT", path: "/r", headers: { "x-seen": "ü" }, body: '{"a":1}', contains: { x: "1" } },
+            tees: { copies: [] },
+          },
+        },
+        { name: "nothing", request: { path: "/r", body: { bad: 1 } }, expect: { upstream: {}, rule: "other" } },
+        { name: "reached", request: { path: "/elsewhere" }, expect: { upstream: null, verdicts: { request: "none" } } },
+        { name: "untreated", request: { path: "/r", body: "{" }, expect: { status: 200 } },
+      ]),
+    );
+    const { code, stdout, stderr } = await binge(["test", wrong]);
+    expect(stderr).toBe("");
+    expect(stdout).toBe(`FAIL ${wrong}: other
+    verdict on the request: expected "passed", found "changed"
+    verdict on the response: expected "passed", found "none"
+    status: expected 200, found 201
+    headers.x-up: expected not to be there, found "1"
+    headers.x-down: expected "2", found nothing
+    body[0]: expected 2, found 1
+    schema: type at the whole event
+    upstream.method: expected "PUT", found "POST"
+    upstream.body: expected "{\\"a\\":1}", found "{\\"a\\":1,\\"x\\":\\"1\\"}"
+    tees.copies: expected 0 copies, found 1
+FAIL ${wrong}: nothing
+    rule: expected "other", found "no-bad"
+    upstream: nothing reached it
+FAIL ${wrong}: reached
+    upstream: expected nothing to reach it, and it was
+FAIL ${wrong}: untreated
+    status: expected 200, found 400 (unparsable: not valid JSON)
+0 passed, 4 failed
+`);
+    expect(code).toBe(1);
+  });
+
+  test("--on takes envoy only", async () => {
+    const { code, stderr } = await binge(["test", "--on", "nginx", ORDERS]);
+    expect(stderr).toBe('binge test: --on is envoy, not "nginx"\n');
+    expect(code).toBe(2);
   });
 });
 

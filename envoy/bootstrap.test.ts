@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { envoyBootstrap } from "./bootstrap.ts";
 import { envoyFilterOnly } from "./filter-only.ts";
 import type { EnvoyOptions } from "./options.ts";
@@ -27,8 +28,8 @@ function at(from: unknown, ...path: (string | number)[]): unknown {
 const LISTENER = ["static_resources", "listeners", 0] as const;
 const manager = (text: string) => at(text, ...LISTENER, "filter_chains", 0, "filters", 0, "typed_config") as Yaml;
 const routesOf = (text: string) => at(manager(text), "route_config", "virtual_hosts", 0, "routes") as Yaml[];
-const overridesOf = (each: Yaml | undefined) =>
-  at(each, "typed_per_filter_config", "envoy.filters.http.ext_proc", "overrides") as Yaml;
+const overridesOf = (each: Yaml | undefined, filter = "envoy.filters.http.ext_proc") =>
+  at(each, "typed_per_filter_config", filter, "overrides") as Yaml;
 const markOf = (each: Yaml | undefined) => at(overridesOf(each), "grpc_initial_metadata", 0);
 
 describe("envoyBootstrap", () => {
@@ -37,6 +38,13 @@ describe("envoyBootstrap", () => {
   it("keeps the order of the routes, refusals first and the catch-all last", () => {
     const names = routesOf(text).map((each) => each.name);
     expect(names).toEqual(["agglo:refused-path", "first", "second", "third", "agglo:unbound"]);
+  });
+
+  it("has an endpoint for each server process", () => {
+    const several = envoyBootstrap(routes, { ...options, listen: ["127.0.0.1:7001", "127.0.0.1:7002"] });
+    const endpoints = at(several, "static_resources", "clusters", 0, "load_assignment", "endpoints", 0, "lb_endpoints");
+    const ports = (endpoints as Yaml[]).map((each) => at(each, "endpoint", "address", "socket_address", "port_value"));
+    expect(ports).toEqual([7001, 7002]);
   });
 
   it("asks nothing of the server unless a route does", () => {
@@ -54,23 +62,54 @@ describe("envoyBootstrap", () => {
     });
     expect(overridesOf(first).failure_mode_allow).toBe(false);
     expect(markOf(first)).toEqual({ key: "x-agglo-route", value: "first@SKBN" });
-    expect(overridesOf(second).failure_mode_allow).toBe(true);
-    expect(markOf(second)).toMatchObject({ value: "second@SSBB" });
+    expect(second?.typed_per_filter_config).not.toHaveProperty("envoy.filters.http.ext_proc");
     expect(overridesOf(third).processing_mode).toMatchObject({
       request_header_mode: "SEND",
       request_body_mode: "NONE",
     });
   });
 
+  it("sends copies, and waits for nothing, where rules only look", () => {
+    const overrides = overridesOf(routesOf(text)[2], "agglo.observer");
+    expect(overrides.failure_mode_allow).toBe(true);
+    expect(overrides.processing_mode).toMatchObject({ request_body_mode: "STREAMED", response_body_mode: "STREAMED" });
+    expect(at(overrides, "grpc_initial_metadata", 0)).toMatchObject({ value: "second@SSSTSTO" });
+    const filters = at(manager(text), "http_filters") as Yaml[];
+    expect(filters.map((each) => each.name)).toEqual([
+      "envoy.filters.http.ext_proc",
+      "agglo.observer",
+      "envoy.filters.http.router",
+    ]);
+    expect(at(filters[1], "typed_config")).toMatchObject({ observability_mode: true, failure_mode_allow: true });
+  });
+
+  it("asks for events as they come where a section takes them, trailers included", () => {
+    const events = section({ contentTypes: ["application/json", "text/event-stream"] });
+    const [, streamed] = routesOf(envoyBootstrap([route("events", {}, { request: events })], options));
+    expect(overridesOf(streamed).processing_mode).toMatchObject({
+      request_body_mode: "FULL_DUPLEX_STREAMED",
+      request_trailer_mode: "SEND",
+    });
+    expect(streamed?.request_body_buffer_limit).toBeUndefined();
+    expect(markOf(streamed)).toMatchObject({ value: "events@SKDTN" });
+  });
+
+  it("asks for trailers where a message without a body may have them, and a rule runs on it", () => {
+    const bodyless = section({ bodyless: true });
+    const [, asked] = routesOf(envoyBootstrap([route("all", {}, { request: bodyless })], options));
+    expect(overridesOf(asked).processing_mode).toMatchObject({ request_trailer_mode: "SEND" });
+  });
+
   it("asks the upstream for plain, whole responses where a rule reads them", () => {
-    const [, first, second] = routesOf(text);
+    const masked = route("masked", {}, { request: undefined, response: section({ direction: "response" }) });
+    const [, first, second] = routesOf(envoyBootstrap([routes[0] as RoutePlan, masked], options));
     expect(second?.request_headers_to_remove).toEqual(["accept-encoding", "range", "if-range"]);
     expect(first?.request_headers_to_remove).toBeUndefined();
   });
 
   it("raises the buffer limit only where bodies are held", () => {
     const limits = routesOf(text).map((each) => each.request_body_buffer_limit);
-    expect(limits).toEqual([undefined, 2_162_688, 2_162_688, undefined, undefined]);
+    expect(limits).toEqual([undefined, 2_162_688, undefined, undefined, undefined]);
   });
 
   it("refuses underscores in headers only where headers are looked at", () => {

@@ -2,7 +2,7 @@
 import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { extProcCluster, upstreamCluster } from "./clusters.ts";
 import { accessLog, pathSettings } from "./connection-manager.ts";
-import { extProcFilter } from "./filter.ts";
+import { extProcFilters } from "./filter.ts";
 import { idleTimeoutMs } from "./limits.ts";
 import { type EnvoyOptions, UPSTREAM_CLUSTER } from "./options.ts";
 import { boundRoutes } from "./routes.ts";
@@ -33,7 +33,7 @@ export function envoyBootstrap(routes: readonly RoutePlan[] | undefined, options
                   typed_config:
                     ${connectionManager(bound)}
       clusters:
-        ${extProcCluster(options.listen)}
+        ${extProcCluster(options)}
         ${upstreamCluster(options.upstream)}
   `;
   return `${text}\n`;
@@ -67,7 +67,7 @@ function connectionManager(routes: readonly RoutePlan[]): string {
             ${boundRoutes(routes, UPSTREAM_CLUSTER)}
             ${catchAll(routes)}
     http_filters:
-      ${extProcFilter(routes)}
+      ${extProcFilters(routes)}
       - name: envoy.filters.http.router
         typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
   `;

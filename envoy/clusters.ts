@@ -1,7 +1,7 @@
 /** Where Envoy connects to: the ext_proc server and the upstream. */
 import { type Address, dialAddress, discovery, envoyAddress } from "./address.ts";
-import { EXT_PROC_CLUSTER, UPSTREAM_CLUSTER } from "./options.ts";
-import { yaml } from "./yaml.ts";
+import { type EnvoyOptions, type EnvoyTls, EXT_PROC_CLUSTER, UPSTREAM_CLUSTER } from "./options.ts";
+import { quoted, yaml } from "./yaml.ts";
 
 export function upstreamCluster(upstream: string): string {
   const address = dialAddress(upstream);
@@ -10,12 +10,14 @@ export function upstreamCluster(upstream: string): string {
     - name: ${UPSTREAM_CLUSTER}
       ${discovery(address)}
       connect_timeout: 5s
-      ${loadAssignment(UPSTREAM_CLUSTER, address)}
+      ${loadAssignment(UPSTREAM_CLUSTER, [address])}
   `;
 }
 
-export function extProcCluster(listen: string): string {
-  const address = dialAddress(listen);
+/** `listen`: at least one address, all of one kind. */
+export function extProcCluster({ listen, tls }: Pick<EnvoyOptions, "listen" | "tls">): string {
+  const addresses = (typeof listen === "string" ? [listen] : listen).map(dialAddress);
+  const address = addresses[0] as Address;
   return yaml`
     - name: ${EXT_PROC_CLUSTER}
       ${discovery(address)}
@@ -25,6 +27,7 @@ export function extProcCluster(listen: string): string {
           '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
           explicit_http_config:
             ${http2Options(address)}
+      ${tls === undefined ? PLAIN_TEXT : transportSocket(tls)}
       # Every request on a bound route holds a stream until it is done. The default of 1024 would answer the next one with
       # 500 at once (facts 14.6); three retries at a time would be none when a server goes (facts 17.4).
       circuit_breakers:
@@ -34,10 +37,7 @@ export function extProcCluster(listen: string): string {
             max_pending_requests: 100000
             max_requests: 100000
             max_retries: 1000
-      # The server says NOT_SERVING before it stops, so that Envoy leaves it in time (facts 17.3). With a single endpoint
-      # this changes nothing: Envoy goes on using it when no other is healthy (healthy_panic_threshold, 50 %), and should,
-      # since a server that drains still answers and one that is gone refuses the connection at once. Add a second
-      # endpoint, and restarts go unnoticed.
+      ${addresses.length === 1 ? ONE_ENDPOINT : SEVERAL_ENDPOINTS}
       health_checks:
         - grpc_health_check: { service_name: envoy.service.ext_proc.v3.ExternalProcessor }
           timeout: 1s
@@ -48,7 +48,7 @@ export function extProcCluster(listen: string): string {
           unhealthy_threshold: 1
           healthy_threshold: 1
           reuse_connection: true
-      ${loadAssignment(EXT_PROC_CLUSTER, address)}
+      ${loadAssignment(EXT_PROC_CLUSTER, addresses)}
   `;
 }
 
@@ -62,14 +62,61 @@ function http2Options(address: Address): string {
   `;
 }
 
-function loadAssignment(cluster: string, address: Address): string {
+const PLAIN_TEXT =
+  '# Plain text, which is right for loopback, a socket or a mesh; "binge envoy --tls-ca" makes it TLS.';
+
+function transportSocket({ ca, serverName, client }: EnvoyTls): string {
+  return yaml`
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        '@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        sni: ${quoted(serverName)}
+        common_tls_context:
+          alpn_protocols: [h2]
+          ${client === undefined ? "# The server is told of no client certificate: --tls-cert and --tls-key name one." : clientCertificate(client)}
+          validation_context:
+            trusted_ca: { filename: ${quoted(ca)} }
+            # Without this any certificate that the CA has signed would do, whoever's it is.
+            match_typed_subject_alt_names:
+              - { san_type: DNS, matcher: { exact: ${quoted(serverName)} } }
+  `;
+}
+
+function clientCertificate({ cert, key }: NonNullable<EnvoyTls["client"]>): string {
+  return yaml`
+    tls_certificates:
+      - certificate_chain: { filename: ${quoted(cert)} }
+        private_key: { filename: ${quoted(key)} }
+  `;
+}
+
+const ONE_ENDPOINT = [
+  "# The server says NOT_SERVING before it stops, so that Envoy leaves it in time (facts 17.3). With a single endpoint",
+  "# this changes nothing: Envoy goes on using it when no other is healthy (healthy_panic_threshold, 50 %), and should,",
+  "# since a server that drains still answers and one that is gone refuses the connection at once. With a second one",
+  '# ("binge extproc --processes 2" and the same here) restarts go unnoticed.',
+].join("\n");
+
+const SEVERAL_ENDPOINTS = [
+  "# One endpoint per process. A process says NOT_SERVING before it stops, so that Envoy leaves it in time (facts 17.3):",
+  "# one that is restarted goes unnoticed while the others serve.",
+].join("\n");
+
+function loadAssignment(cluster: string, addresses: readonly Address[]): string {
   return yaml`
     load_assignment:
       cluster_name: ${cluster}
       endpoints:
         - lb_endpoints:
-            - endpoint:
-                address:
-                  ${envoyAddress(address)}
+            ${addresses.map(endpoint).join("\n")}
+  `;
+}
+
+function endpoint(address: Address): string {
+  return yaml`
+    - endpoint:
+        address:
+          ${envoyAddress(address)}
   `;
 }

@@ -2,7 +2,7 @@
 import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { extProcCluster } from "./clusters.ts";
 import { pathSettings } from "./connection-manager.ts";
-import { extProcFilter } from "./filter.ts";
+import { extProcFilters } from "./filter.ts";
 import type { EnvoyOptions } from "./options.ts";
 import { boundRoutes } from "./routes.ts";
 import { runtimeLayers } from "./runtime-layers.ts";
@@ -11,10 +11,10 @@ import { yaml } from "./yaml.ts";
 /** Stands for the cluster that a pasted route sends its traffic to. */
 const YOUR_CLUSTER = "YOUR_CLUSTER";
 
-/** Five parts under the names of the Envoy fields they belong to. Only `listen` of the options is read. */
+/** Five parts under the names of the Envoy fields they belong to. Only `listen` and `tls` of the options are read. */
 export function envoyFilterOnly(
   routes: readonly RoutePlan[] | undefined,
-  options: Pick<EnvoyOptions, "listen">,
+  options: Pick<EnvoyOptions, "listen" | "tls">,
 ): string {
   const bound = routes ?? [];
   const text = yaml`
@@ -27,11 +27,11 @@ export function envoyFilterOnly(
 
     # 2. Into the same HttpConnectionManager, before envoy.filters.http.router and after whatever authenticates.
     http_filters:
-      ${extProcFilter(bound)}
+      ${extProcFilters(bound)}
 
     # 3. Into static_resources.
     clusters:
-      ${extProcCluster(options.listen)}
+      ${extProcCluster(options)}
 
     # 4. Into the bootstrap: once for the whole Envoy, also where routes come by xDS.
     ${bound.length === 0 ? "layered_runtime: {}" : runtimeLayers(bound, false)}

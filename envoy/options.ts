@@ -1,7 +1,9 @@
 /** What the generators are asked for. */
 export type EnvoyOptions = {
-  /** where agglo's ext_proc server listens: "HOST:PORT", "[IPv6]:PORT" or "unix:/path" */
-  listen: string;
+  /** where agglo's ext_proc server listens, one per process: "HOST:PORT", "[IPv6]:PORT" or "unix:/path" */
+  listen: string | readonly string[];
+  /** Envoy speaks TLS to the server; plain text when left out. Paths as Envoy sees them. */
+  tls?: EnvoyTls;
   /** where the traffic goes: "HOST:PORT" or "[IPv6]:PORT" */
   upstream: string;
   /** port of Envoy's listener; 0 lets the system choose */
@@ -12,6 +14,15 @@ export type EnvoyOptions = {
   adminPort?: number;
   /** Envoy ends ext_proc streams with END_STREAM in place of RST_STREAM: for servers that count resets (facts 0.3, 0.5) */
   gracefulClose?: boolean;
+};
+
+export type EnvoyTls = {
+  /** PEM of who signed the server's certificate */
+  ca: string;
+  /** the name in it */
+  serverName: string;
+  /** what Envoy shows of itself, where the server asks (`--tls-client-ca`) */
+  client?: { cert: string; key: string };
 };
 
 /** Clusters of the generated configuration; also their names in Envoy's statistics. */

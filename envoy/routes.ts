@@ -72,7 +72,7 @@ function patternMatcher(name: string, pattern: string): string {
 
 function bufferLimit(route: RoutePlan): string {
   const need = needs(route);
-  if (!need.requestBody && !need.responseBody) return "";
+  if (need.bodyBytesMax === 0) return "";
   return yaml`
     # Room for a whole body, in both directions, and for a longer one in its place: the route's own bodyBytes
     # (${need.bodyBytesMax}) strikes first, with the answer the route gives. Above this it is Envoy's 413, or 500 for a response.

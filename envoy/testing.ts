@@ -10,6 +10,8 @@ const REFUSED: Reply = { status: 500, headers: [], body: "", contentType: "", gr
 export function section(change: Partial<SectionPlan> = {}): SectionPlan {
   return {
     direction: "request",
+    enforce: true,
+    separate: false,
     pipelines: [0],
     contentTypes: ["application/json"],
     each: undefined,
@@ -18,6 +20,7 @@ export function section(change: Partial<SectionPlan> = {}): SectionPlan {
     statuses: [],
     setHeaders: [],
     removeHeaders: [],
+    metadata: [],
     limits: { bodyBytes: 1_048_576, decodedBytes: 8_388_608, depth: 64, deadlineMs: 150 },
     onFault: onFault(REFUSED),
     guards: true,
@@ -47,6 +50,7 @@ export function route(
     request: section(),
     response: undefined,
     gateway: false,
+    exchange: undefined,
     ...change,
   };
 }

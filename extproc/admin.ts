@@ -1,32 +1,39 @@
-/** The admin port: liveness, readiness, counters. For operators only, so it listens where it is told and nowhere else. */
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { Runtime } from "../engine/runtime/runtime.ts";
+/**
+ * The admin port: liveness, readiness, metrics, the configuration in use, and reloading it. For operators only, so it
+ * listens where it is told and nowhere else.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Reload } from "../engine/runtime/generations.ts";
 import { boundAddress, listen } from "./listen.ts";
 
-export type Admin = { address: string; setReady(ready: boolean): void; close(): Promise<void> };
+export type Admin = { address: string; close(): Promise<void> };
 
-export async function startAdmin(address: string, runtime: Runtime): Promise<Admin> {
-  let ready = true;
+/** What the admin port shows of a server, be it one process or several. */
+export type Administered = {
+  /** whether it takes traffic: one process at least does; false while it drains */
+  isReady(): boolean;
+  /** Prometheus' text format */
+  metrics(): Promise<string>;
+  /** the configuration in use, without secrets */
+  configuration(): Promise<string>;
+  reload(): Promise<Reload>;
+};
+
+type Answer = { status: number; text: string; type?: string };
+
+export async function startAdmin(address: string, administered: Administered): Promise<Admin> {
   const server = createServer((request, response) => {
-    const path = (request.url ?? "").split("?")[0];
-    if (request.method !== "GET") return answer(response, 405, "only GET\n");
-    if (path === "/livez") return answer(response, 200, "ok\n");
-    if (path === "/readyz") return answer(response, ready ? 200 : 503, ready ? "ok\n" : "draining\n");
-    if (path === "/metrics") return answer(response, 200, metrics(runtime));
-    answer(response, 404, "there are /livez, /readyz and /metrics\n");
+    answerTo(request, administered).then(
+      (answer) => send(response, answer),
+      (error: unknown) => send(response, { status: 500, text: `${error instanceof Error ? error.message : error}\n` }),
+    );
   });
   const listener = await listen(
     address,
     (socket) => server.emit("connection", socket),
     () => {},
   );
-  return {
-    address: boundAddress(address, listener),
-    setReady(value) {
-      ready = value;
-    },
-    close: () => close(server, listener),
-  };
+  return { address: boundAddress(address, listener), close: () => close(server, listener) };
 }
 
 function close(server: Server, listener: { close(done: () => void): unknown }): Promise<void> {
@@ -34,13 +41,37 @@ function close(server: Server, listener: { close(done: () => void): unknown }): 
   return new Promise((resolve) => listener.close(() => resolve()));
 }
 
-function metrics(runtime: Runtime): string {
-  const { events, bytes } = runtime.queued();
-  const gauges = `# TYPE agglo_tee_queued_events gauge\nagglo_tee_queued_events ${events}\n# TYPE agglo_tee_queued_bytes gauge\nagglo_tee_queued_bytes ${bytes}\n`;
-  return runtime.counters.prometheus() + gauges;
+const PATHS = ["/livez", "/readyz", "/metrics", "/config", "/-/reload"];
+
+async function answerTo(request: IncomingMessage, administered: Administered): Promise<Answer> {
+  const path = (request.url ?? "").split("?")[0] ?? "";
+  if (!PATHS.includes(path)) return { status: 404, text: `there are ${PATHS.join(", ")}\n` };
+  const method = path === "/-/reload" ? "POST" : "GET";
+  if (request.method !== method) return { status: 405, text: `only ${method}\n` };
+  // A page in an operator's browser can post here too: nobody else sends this header.
+  if (request.headers.origin !== undefined) return { status: 403, text: "not for web pages\n" };
+  switch (path) {
+    case "/livez":
+      return { status: 200, text: "ok\n" };
+    case "/readyz":
+      return administered.isReady() ? { status: 200, text: "ok\n" } : { status: 503, text: "draining\n" };
+    case "/metrics":
+      return { status: 200, text: await administered.metrics(), type: "text/plain; version=0.0.4; charset=utf-8" };
+    case "/config":
+      return { status: 200, text: await administered.configuration(), type: "application/json" };
+    default:
+      return reloaded(await administered.reload());
+  }
 }
 
-function answer(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+const RELOAD_STATUS: { readonly [outcome in Reload["outcome"]]: number } = { applied: 200, waiting: 202, refused: 422 };
+
+function reloaded({ outcome, generation, message }: Reload): Answer {
+  const text = `${JSON.stringify({ outcome, generation, message }, null, 2)}\n`;
+  return { status: RELOAD_STATUS[outcome], text, type: "application/json" };
+}
+
+function send(response: ServerResponse, { status, text, type }: Answer): void {
+  response.writeHead(status, { "content-type": type ?? "text/plain; charset=utf-8" });
   response.end(text);
 }

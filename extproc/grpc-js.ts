@@ -155,13 +155,16 @@ function serveCall(
       finished = true;
       stream.emit("error", { code, details: message }); // grpc-js's way: flushes what was sent, then the status
     },
+    failBug(error) {
+      onBug(error);
+      call.fail(GrpcStatus.INTERNAL, "agglo: internal error, see its log");
+    },
   };
   const guard = (step: () => void) => {
     try {
       step();
     } catch (error) {
-      onBug(error);
-      call.fail(GrpcStatus.INTERNAL, "agglo: internal error, see its log");
+      call.failBug(error);
     }
   };
   guard(() => {

@@ -1,6 +1,6 @@
 /** The host's context of an event, `internal:http` (http.md, "Context"): what is known of the message and its request. */
 import { type JsonObject, newObject, setOwn } from "../engine/core/event/json.ts";
-import type { Direction } from "./exchange/exchange.ts";
+import type { Direction } from "./exchange/treatment.ts";
 
 /** What is kept of a request, also for rules on its response. */
 export type RequestFacts = {

@@ -1,92 +1,240 @@
-/** exchange x routes x runtime: finds the route of an exchange, and makes of its sections' verdicts the decisions. */
-
+/** exchange x routes x runtime: finds the route of an exchange, and has its sections treat the messages. */
 import type { JsonObject } from "../engine/core/event/json.ts";
-import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
+import type { FaultReason } from "../engine/core/outcome.ts";
+import { type LinkedExchange, runExchange } from "../engine/core/routes/exchange.ts";
 import { matchRoute } from "../engine/core/routes/match.ts";
-import { acceptsMedia, isUtf8Charset } from "../engine/core/routes/media-type.ts";
-import { bufferBytes, ROUTE_MARK } from "../engine/core/routes/needs.ts";
-import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
+import { bufferBytes, holdsBody, ROUTE_MARK } from "../engine/core/routes/needs.ts";
 import {
   faulted,
   type LinkedRoute,
   type LinkedSection,
   passed,
-  toldDetail,
-  treat,
   treatBodyless,
   type Verdict,
 } from "../engine/core/routes/section.ts";
-import { matchesStatus } from "../engine/core/routes/status.ts";
 import { type Coding, type CodingFault, codingOf, decodeBody, encodeBody } from "../engine/runtime/codings.ts";
+import type { Runtimes } from "../engine/runtime/generations.ts";
+import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
-import { type Decision, type Direction, Exchange, newDecision, type Treatment } from "./exchange/exchange.ts";
+import { admit, type Reading, tooLarge, unknownCoding } from "./admission.ts";
+import { decisionOf } from "./decisions.ts";
+import { Exchange } from "./exchange/exchange.ts";
 import { headerValue } from "./exchange/headers.ts";
+import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./exchange/treatment.ts";
+import { ExchangeRecord } from "./exchange-record.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
-import { encodeMetadata } from "./messages/codec.ts";
-import { BodyMode, type HeaderSet, immediateAnswer } from "./messages/messages.ts";
+import { asksForTunnel, beginsLikeGrpc, opensTunnel } from "./http-message.ts";
+import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
-/** Accepts ext_proc calls for a runtime. */
-export function acceptExchanges(runtime: Runtime): Accept {
-  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtime, metadata(ROUTE_MARK)));
+/** Accepts ext_proc calls; each keeps to its end the runtime that it began with. */
+export function acceptExchanges(runtimes: Runtimes): Accept {
+  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtimes, metadata(ROUTE_MARK)));
 }
 
 const PASS = newDecision("pass");
 
+/** What is known of one direction while its message is treated. */
+type Message = {
+  headers: readonly string[] | undefined;
+  reading: Reading | undefined;
+  pieces: PieceReader | undefined;
+  /** collected until now */
+  bytes: number;
+  /** received, and without a verdict yet */
+  open: boolean;
+};
+
+function newMessage(): Message {
+  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, open: false };
+}
+
 class RoutedTreatment implements Treatment {
+  private readonly runtimes: Runtimes;
   private readonly runtime: Runtime;
   /** undefined: not known yet, or none */
   private route: LinkedRoute | undefined;
-  private request: RequestFacts | undefined;
-  private responseHeaders: readonly string[] | undefined;
+  /** Envoy's configuration has named the route, so Envoy knows it */
+  private named = false;
+  private facts: RequestFacts | undefined;
+  private readonly request = newMessage();
+  private readonly response = newMessage();
+  /** where the route has pipelines for when the exchange is over */
+  private record: ExchangeRecord | undefined;
 
-  constructor(runtime: Runtime, mark: string | undefined) {
-    this.runtime = runtime;
+  constructor(runtimes: Runtimes, mark: string | undefined) {
+    this.runtimes = runtimes;
+    this.runtime = runtimes.enter();
     if (mark !== undefined) this.route = this.markedRoute(mark);
   }
 
   // Envoy's own configuration names the route: nothing to match, and no client can forge it.
   private markedRoute(mark: string): LinkedRoute | undefined {
     const marked = this.runtime.routesByMark.get(mark);
+    this.named = marked !== undefined;
     if (marked !== undefined) return marked;
     this.runtime.mismatchedMark(mark);
     const name = mark.slice(0, mark.lastIndexOf("@"));
     return this.runtime.routes.find((known) => known.plan.name === name);
   }
 
+  private matchedRoute(facts: RequestFacts): LinkedRoute | undefined {
+    const index = matchRoute(this.runtime.routes, {
+      method: facts.method,
+      path: facts.path,
+      host: facts.host,
+      header: (name) => headerValue(facts.headers, name),
+    });
+    return this.runtime.routes[index];
+  }
+
+  private section(direction: Direction): LinkedSection | undefined {
+    return direction === "request" ? this.route?.request : this.route?.response;
+  }
+
+  expects(direction: Direction): boolean {
+    return this.section(direction) !== undefined || this.route?.exchange !== undefined;
+  }
+
+  // --- headers ----------------------------------------------------------------------------------------------------------
+
   recvHeaders(
+    direction: Direction,
+    headers: readonly string[] | undefined,
+    endOfStream: boolean,
+    delivery: Delivery,
+  ): Decision | Promise<Decision> {
+    if (headers === undefined) return this.headless(direction);
+    const decision = this.decideHeaders(direction, headers, endOfStream, delivery);
+    if (this.record === undefined) return decision;
+    const watched = (settled: Decision) => this.watched(direction, settled, !endOfStream && delivery !== "none");
+    return decision instanceof Promise ? decision.then(watched) : watched(decision);
+  }
+
+  private decideHeaders(
     direction: Direction,
     headers: readonly string[],
     endOfStream: boolean,
-    bodyMode: number,
+    delivery: Delivery,
   ): Decision | Promise<Decision> {
+    this[direction].headers = headers;
     if (direction === "request") {
-      this.request = readRequestFacts(headers);
-      this.route ??= this.matchedRoute(headers);
-    } else {
-      this.responseHeaders = headers;
+      this.facts = readRequestFacts(headers);
+      this.route ??= this.matchedRoute(this.facts);
     }
+    this.takeDown(direction, headers);
     const section = this.section(direction);
-    if (section === undefined) return this.unbound(direction);
-    const verdict = this.beforeBody(section, headers, endOfStream, bodyMode);
-    if (verdict === undefined) return withoutCoding(newDecision("readBody"), this.route, direction);
-    const decide = (settled: Verdict) => withoutCoding(this.decide(section, settled, undefined), this.route, direction);
-    return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+    if (section === undefined || this.isTunnel(direction, headers)) return this.unbound(direction);
+    this.received(direction);
+    const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
+    if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
+    if (typeof verdict !== "string") return this.plain(section, verdict);
+    return verdict === "missing" ? this.missing(section) : this.read(section, verdict);
   }
 
-  recvBody(direction: Direction, body: Uint8Array): Decision | Promise<Decision> {
-    const section = this.section(direction);
-    if (section === undefined) return PASS;
-    const headers = direction === "request" ? this.request?.headers : this.responseHeaders;
-    if (headers === undefined) {
-      return this.decide(section, faulted(section, "error", "the proxy sends the body without its headers"), undefined);
+  private received(direction: Direction): void {
+    this[direction].open = true;
+    this.runtime.received(this.route?.plan.name ?? "", direction);
+  }
+
+  private isTunnel(direction: Direction, headers: readonly string[]): boolean {
+    if (direction === "response") return opensTunnel(this.facts, headers);
+    return this.facts !== undefined && asksForTunnel(this.facts);
+  }
+
+  // A message that no section treats; a request still prepares the response that one will.
+  private unbound(direction: Direction): Decision {
+    if (this.route === undefined || direction === "response") return PASS;
+    return this.prepared(direction, newDecision("pass"));
+  }
+
+  /** A verdict on a message whose body is not read. */
+  private plain(section: LinkedSection, verdict: Verdict): Decision {
+    const { direction, changesBody } = section.plan;
+    const decision = this.prepared(direction, this.decide(section, verdict, undefined));
+    // What a HEAD tells of the body is true of the one that the upstream has, not of the one a GET would bring.
+    if (direction === "response" && changesBody && this.facts?.method === "HEAD") {
+      decision.removeHeaders = decision.removeHeaders.concat(OF_ANOTHER_BODY);
     }
+    return decision;
+  }
+
+  private read(section: LinkedSection, reading: Reading): Decision {
+    const { direction, guards } = section.plan;
+    const message = this[direction];
+    message.reading = reading;
+    const decision = newDecision("read");
+    decision.holds = holdsBody(section.plan);
+    decision.pieces = reading === "events";
+    if (reading === "events") {
+      const type = headerValue(message.headers ?? [], "content-type") ?? "";
+      message.pieces = newPieceReader(section, type, this.http(section), this.traceparent());
+      if (guards) this.writeHeaders(section, decision);
+    }
+    return this.prepared(direction, decision);
+  }
+
+  // Headers leave before the first event is in: what they are to be is known, or it is not there (lint says so).
+  private writeHeaders(section: LinkedSection, decision: Decision): void {
+    const early = decisionOf(section, passed(section), undefined, this.told());
+    decision.setHeaders = early.setHeaders;
+    decision.removeHeaders = early.removeHeaders;
+  }
+
+  private missing(section: LinkedSection): Decision {
+    const { direction } = section.plan;
+    this.runtime.missingMode(this.route?.plan.name ?? "", direction);
+    return this.plain(section, faulted(section, "error", "the proxy does not send the body so that it can be treated"));
+  }
+
+  private headless(direction: Direction): Decision {
+    const section = this.section(direction);
+    if (section === undefined || section.pipelines.length === 0) return PASS;
+    this.received(direction);
+    return this.plain(section, faulted(section, "error", "the proxy sends the body without its headers"));
+  }
+
+  // Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
+  private prepared(direction: Direction, decision: Decision): Decision {
+    const response = this.route?.response;
+    if (direction === "response" || response === undefined || response.pipelines.length === 0) return decision;
+    if (!holdsBody(response.plan)) return decision;
+    decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);
+    return decision;
+  }
+
+  // --- body -------------------------------------------------------------------------------------------------------------
+
+  recvMore(direction: Direction, bytes: number): Decision | undefined {
+    const section = this.section(direction);
+    const message = this[direction];
+    message.bytes += bytes;
+    if (section === undefined || message.bytes <= section.plan.limits.bodyBytes) return undefined;
+    return this.decide(section, tooLarge(section), undefined);
+  }
+
+  recvBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision> {
+    const decision = this.decideBody(direction, body, complete);
+    if (this.record === undefined) return decision;
+    const noted = (settled: Decision) => this.noted(direction, settled, body);
+    return decision instanceof Promise ? decision.then(noted) : noted(decision);
+  }
+
+  private decideBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision> {
+    const section = this.section(direction);
+    const { headers, reading } = this[direction];
+    if (section === undefined || headers === undefined) return PASS; // nobody asked for it
+    if (reading === "grpc") return this.decide(section, grpcVerdict(section, body), undefined);
     if (body.length === 0) {
       const verdict = this.withoutBody(section);
       const decide = (settled: Verdict) => this.decide(section, settled, undefined);
       return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
     }
     if (body.length > section.plan.limits.bodyBytes) return this.decide(section, tooLarge(section), undefined);
+    if (!complete) {
+      const detail = "the proxy holds only the beginning of the body";
+      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
+    }
     const coding = codingOf(headerValue(headers, "content-encoding"));
     if (coding === undefined) return this.decide(section, unknownCoding(section), undefined);
     if (coding === "identity") return this.recvContent(section, headers, body, coding);
@@ -103,157 +251,145 @@ class RoutedTreatment implements Treatment {
     coding: Coding | "identity",
   ): Decision | Promise<Decision> {
     const { decodedBytes } = section.plan.limits;
-    if (content === "unparsable") {
-      return this.decide(section, faulted(section, "unparsable", `the body is not valid ${coding}`), undefined);
-    }
+    if (content === "unparsable") return this.fault(section, "unparsable", `the body is not valid ${coding}`);
     if (content === "tooLarge" || content.length > decodedBytes) {
-      const detail = `the body's content is larger than ${decodedBytes} bytes`;
-      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
+      return this.fault(section, "tooLarge", `the body's content is larger than ${decodedBytes} bytes`);
     }
-    const text = this.runtime.decodeUtf8(content);
-    if (text === undefined) return this.decide(section, faulted(section, "unparsable", "not valid UTF-8"), undefined);
     const contentType = headerValue(headers, "content-type") ?? "";
-    const verdict = treat(section, text, this.http(section), contentType);
-    if (verdict instanceof Promise) return verdict.then((settled) => this.encoded(section, settled, coding));
-    return this.encoded(section, verdict, coding);
+    const verdict = this.runtime.treat(section, content, this.http(section), contentType, this.traceparent());
+    if (!(verdict instanceof Promise)) return this.encoded(section, verdict, coding);
+    return verdict.then((settled) => this.encoded(section, settled, coding));
   }
 
   private encoded(section: LinkedSection, verdict: Verdict, coding: Coding | "identity"): Decision | Promise<Decision> {
-    if (verdict.text === undefined) return this.decide(section, verdict, undefined);
-    const content = this.runtime.encodeUtf8(verdict.text);
+    const content = verdict.bytes;
+    if (content === undefined) return this.decide(section, verdict, undefined);
     const body = coding === "identity" ? content : encodeBody(coding, content);
     if (!(body instanceof Promise)) return this.decide(section, verdict, body);
     return body.then((settled) => this.decide(section, verdict, settled));
   }
 
-  private http(section: LinkedSection): JsonObject | undefined {
-    if (!section.plan.readsHttp) return undefined;
-    return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.request, this.responseHeaders);
+  recvPiece(direction: Direction, piece: Uint8Array, last: boolean): Decision | Promise<Decision> {
+    const section = this.section(direction);
+    const reader = this[direction].pieces;
+    if (this[direction].reading === "copy") this.record?.noteBody(direction, piece);
+    if (section === undefined || reader === undefined) return PASS; // nobody asked for more
+    const bytes = readPiece(reader, piece, last, this.runtime);
+    if (!(bytes instanceof Promise)) return this.pieceRead(section, reader, bytes, last);
+    return bytes.then((settled) => this.pieceRead(section, reader, settled, last));
   }
 
-  closed(): void {}
-
-  private matchedRoute(headers: readonly string[]): LinkedRoute | undefined {
-    const facts = this.request as RequestFacts; // recvHeaders has just read it
-    const index = matchRoute(this.runtime.routes, {
-      method: facts.method,
-      path: facts.path,
-      host: facts.host,
-      header: (name) => headerValue(headers, name),
-    });
-    return this.runtime.routes[index];
+  private pieceRead(section: LinkedSection, reader: PieceReader, bytes: Uint8Array, last: boolean): Decision {
+    const verdict = verdictOf(reader);
+    if (verdict.reply === undefined) this.record?.noteBody(section.plan.direction, bytes);
+    if (last || verdict.reply !== undefined) return this.decide(section, verdict, bytes);
+    const decision = newDecision("replace");
+    decision.body = bytes;
+    return decision;
   }
 
-  private section(direction: Direction): LinkedSection | undefined {
-    return direction === "request" ? this.route?.request : this.route?.response;
-  }
-
-  // A message that no section treats; a request still prepares the response that one will.
-  private unbound(direction: Direction): Decision {
-    if (this.route === undefined || direction === "response") return PASS;
-    return withoutCoding(newDecision("pass"), this.route, direction);
-  }
-
-  /** The verdict that the headers alone allow; undefined: the body is needed. */
-  private beforeBody(
-    section: LinkedSection,
-    headers: readonly string[],
-    endOfStream: boolean,
-    bodyMode: number,
-  ): Verdict | Promise<Verdict> | undefined {
-    const plan = section.plan;
-    if (plan.direction === "response" && !matchesStatus(plan.statuses, Number(headerValue(headers, ":status") ?? 0)))
-      return passed(section);
-    if (section.pipelines.length === 0) return passed(section);
-    if (endOfStream) return this.withoutBody(section);
-    if (headerValue(headers, ":status") === "206" && plan.guards) {
-      return faulted(section, "unparsable", "a part of a body cannot be treated");
-    }
-    const type = headerValue(headers, "content-type");
-    if (type === undefined || !acceptsMedia(plan.contentTypes, type) || !isUtf8Charset(type)) {
-      return faulted(section, "contentType", "the content type is none of the section's");
-    }
-    // Said once more with the body: here it saves reading it.
-    if (codingOf(headerValue(headers, "content-encoding")) === undefined) return unknownCoding(section);
-    if (Number(headerValue(headers, "content-length") ?? 0) > plan.limits.bodyBytes) {
-      return tooLarge(section);
-    }
-    if (bodyMode === BodyMode.BUFFERED) return undefined;
-    this.runtime.missingMode(this.route?.plan.name ?? "", plan.direction);
-    return faulted(section, "error", "the proxy does not send the body");
-  }
+  // --- verdicts ---------------------------------------------------------------------------------------------------------
 
   private withoutBody(section: LinkedSection): Verdict | Promise<Verdict> {
-    return section.plan.bodyless ? treatBodyless(section, this.http(section)) : passed(section);
+    if (!section.plan.bodyless) return passed(section);
+    const verdict = treatBodyless(section, this.http(section), this.traceparent());
+    return verdict instanceof Promise ? inTime(section, verdict) : verdict;
+  }
+
+  private fault(section: LinkedSection, reason: FaultReason, detail: string): Decision {
+    return this.decide(section, faulted(section, reason, detail), undefined);
   }
 
   /** `body`: the bytes of the verdict's text, coded as the message says. */
   private decide(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
     const bytesMax = bufferBytes(section.plan.limits.bodyBytes);
     if (body !== undefined && body.length > bytesMax) {
-      const detail = `the body would become larger than ${bytesMax} bytes`;
-      return this.decide(section, faulted(section, "tooLarge", detail), undefined);
+      return this.fault(section, "tooLarge", `the body would become larger than ${bytesMax} bytes`);
     }
+    const told = this.told();
+    const message = this[section.plan.direction];
+    if (message.open) this.runtime.observe(told.route, section.plan.direction, verdict);
+    message.open = false;
+    this.record?.noteVerdict(section.plan.direction, verdict);
+    return decisionOf(section, verdict, body, told);
+  }
+
+  private told() {
+    return { route: this.route?.plan.name ?? "", named: this.named };
+  }
+
+  private http(section: LinkedSection): JsonObject | undefined {
+    if (!section.plan.readsHttp) return undefined;
+    return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
+  }
+
+  // With a configuration of ours Envoy waits longer than any of its routes may take; of another's we know nothing. A message
+  // that waits now may be in the pool, which gives it some time besides the section's.
+  patienceMs(direction: Direction): number {
+    const limitMs = this.section(direction)?.plan.limits.deadlineMs ?? 0;
+    return this.named || limitMs === 0 ? 0 : limitMs + POOL_WAIT_MS + LATE_MS;
+  }
+
+  private traceparent(): string {
+    return this.facts === undefined ? "" : (headerValue(this.facts.headers, "traceparent") ?? "");
+  }
+
+  replyCut(): void {
+    this.runtime.counters.add("cutReplies", this.route?.plan.name ?? "", 1);
+  }
+
+  closed(): void {
     const route = this.route?.plan.name ?? "";
-    this.runtime.observe(route, section.plan.direction, verdict);
-    const decision =
-      verdict.reply === undefined ? this.goOn(section, verdict, body) : this.reply(verdict, verdict.reply);
-    decision.metadata =
-      verdict.reply === undefined
-        ? metadataOf(section, route, verdict.kind)
-        : { agglo: { route, verdict: verdict.kind, rule: verdict.reply.rule } };
+    if (this.request.open) this.runtime.abandoned(route, "request");
+    if (this.response.open) this.runtime.abandoned(route, "response");
+    this.request.open = false; // what is under way may still come to a verdict: nobody hears it
+    this.response.open = false;
+    const exchange = this.route?.exchange;
+    if (exchange === undefined || this.record === undefined) this.runtimes.leave(this.runtime);
+    else void this.afterwards(exchange, this.record);
+  }
+
+  // --- when the exchange is over ----------------------------------------------------------------------------------------
+
+  private takeDown(direction: Direction, headers: readonly string[]): void {
+    const exchange = this.route?.exchange;
+    if (exchange === undefined) return;
+    this.record ??= new ExchangeRecord(this.told().route, exchange.plan.bodyBytes, exchange.ports.clock.nowMs());
+    if (direction === "request") this.record.noteRequest(this.facts);
+    else this.record.noteResponse(headers);
+  }
+
+  /** What nobody else reads of a body is looked at as it passes. */
+  private watched(direction: Direction, decision: Decision, hasBody: boolean): Decision {
+    if (decision.action !== "pass" || !hasBody || this.route?.exchange?.plan.bodyBytes === 0) return decision;
+    this[direction].reading = "copy";
+    return { ...decision, action: "read", holds: false, pieces: true };
+  }
+
+  private noted(direction: Direction, decision: Decision, came: Uint8Array): Decision {
+    if (decision.action !== "reply") this.record?.noteBody(direction, decision.body ?? came);
     return decision;
   }
 
-  private goOn(section: LinkedSection, verdict: Verdict, body: Uint8Array | undefined): Decision {
-    const decision = newDecision(body === undefined ? "pass" : "replace");
-    decision.body = body;
-    for (const header of verdict.setHeaders) decision.setHeaders.push(headerSet(header));
-    // A fault that passes leaves the message as it came, headers too.
-    if (verdict.kind !== "faulted") decision.removeHeaders = section.plan.removeHeaders;
-    return decision;
-  }
-
-  private reply(verdict: Verdict, reply: Reply): Decision {
-    const headers: HeaderSet[] = [{ name: "content-type", value: reply.contentType, append: false }];
-    for (const header of reply.headers) headers.push(headerSet(header));
-    const body = this.runtime.encodeUtf8(replyBody(reply, toldDetail(verdict)));
-    const decision = newDecision("reply");
-    decision.reply = immediateAnswer(reply.status, headers, body, `agglo_${verdict.kind}{${reply.rule}}`);
-    if (reply.grpcStatus !== -1) decision.reply.grpcStatus = reply.grpcStatus;
-    return decision;
+  private async afterwards(exchange: LinkedExchange, record: ExchangeRecord): Promise<void> {
+    const { route } = this.told();
+    try {
+      const { outcome, detail } = await runExchange(exchange, record.event(exchange.ports.clock.nowMs()));
+      this.runtime.exchangeEnded(route, outcome, detail);
+    } catch (error) {
+      this.runtime.exchangeEnded(route, "faulted", `a bug of ours: ${error instanceof Error ? error.message : error}`);
+    } finally {
+      this.runtimes.leave(this.runtime);
+    }
   }
 }
 
-/** The metadata of messages that go on: the same every time, so encoded once. */
-const encodedMetadata = new WeakMap<LinkedSection, { [kind in Verdict["kind"]]?: Uint8Array }>();
+/** Of the response to a HEAD: what describes the bytes of a body. */
+const OF_ANOTHER_BODY = ["content-length", "etag", "last-modified", "content-md5", "digest", "repr-digest"];
 
-function metadataOf(section: LinkedSection, route: string, kind: Verdict["kind"]): Uint8Array {
-  let kinds = encodedMetadata.get(section);
-  if (kinds === undefined) {
-    kinds = {};
-    encodedMetadata.set(section, kinds);
-  }
-  kinds[kind] ??= encodeMetadata({ agglo: { route, verdict: kind, rule: "" } });
-  return kinds[kind];
+function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
+  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }
 
-function tooLarge(section: LinkedSection): Verdict {
-  return faulted(section, "tooLarge", `the body is larger than ${section.plan.limits.bodyBytes} bytes`);
-}
-
-function unknownCoding(section: LinkedSection): Verdict {
-  return faulted(section, "unparsable", "the content coding is none of gzip, deflate, br and zstd, or several");
-}
-
-// Where the response is to be rewritten it should come uncoded and whole: simpler than undoing it (engine.md).
-function withoutCoding(decision: Decision, route: LinkedRoute | undefined, direction: Direction): Decision {
-  if (direction === "response" || (route?.response?.pipelines.length ?? 0) === 0) return decision;
-  decision.removeHeaders = decision.removeHeaders.concat(["accept-encoding", "range", "if-range"]);
-  return decision;
-}
-
-// Header values leave as UTF-8 bytes, one latin1 character per byte.
-function headerSet(header: HeaderValue): HeaderSet {
-  return { name: header.name, value: Buffer.from(header.value, "utf8").toString("latin1"), append: false };
-}
+/** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
+const POOL_WAIT_MS = 450;

@@ -30,6 +30,8 @@ export type Call = {
   end(): void;
   /** Finishes with an error: Envoy replies 500 or fails open (facts 11.3). `message` ends up in its log. */
   fail(code: number, message: string): void;
+  /** A bug of ours that no transport could see, in a promise: reported like one, and the call fails with INTERNAL. */
+  failBug(error: unknown): void;
 };
 
 /**

@@ -1,5 +1,6 @@
 /** The transports there are, by the name a user types. */
 import { nativeTransport } from "./grpc/native.ts";
+import type { TlsOptions } from "./grpc/server.ts";
 import { grpcJsTransport } from "./grpc-js.ts";
 import { readProcessingRequest, sizeOfProcessingResponse, writeProcessingResponseAt } from "./messages/codec.ts";
 import type { Transport } from "./transport.ts";
@@ -15,8 +16,11 @@ export const PROCESSOR_CODEC = {
   writeAt: writeProcessingResponseAt,
 };
 
-/** `onBug` hears exceptions of ours; the call they happened in has failed. */
-export function newTransport(name: TransportName, onBug: (error: unknown) => void): Transport {
+/**
+ * `onBug` hears exceptions of ours; the call they happened in has failed. `tls` is asked for each new connection; only the
+ * native transport has it.
+ */
+export function newTransport(name: TransportName, onBug: (error: unknown) => void, tls?: () => TlsOptions): Transport {
   if (name === "grpc-js") return grpcJsTransport({ onBug });
-  return nativeTransport({ codec: PROCESSOR_CODEC, onBug });
+  return nativeTransport({ codec: PROCESSOR_CODEC, onBug, ...(tls === undefined ? {} : { tls }) });
 }

@@ -5,6 +5,7 @@ import type { Condition } from "../engine/core/condition/program.ts";
 import type { Plan } from "../engine/core/plan.ts";
 import { detects } from "../engine/core/processes/redactor.ts";
 import type { TransformerSettings } from "../engine/core/processes/spec.ts";
+import { writtenHeaders } from "../engine/core/routes/header-writes.ts";
 import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { readTemplate } from "../engine/runtime/regexps.ts";
 import { pcrePattern } from "./patterns.ts";
@@ -53,6 +54,7 @@ export function bundledOf(plan: Plan, tees: readonly Tee[], target: Target) {
       hmacs: plan.secrets.length > 0,
       cel: plan.conditions.some(isCel),
       arithmetic: plan.conditions.some(computes),
+      localTime: JSON.stringify(steps).includes("derived:currentTime"),
       detectors: steps.some((step) => step.process === "redactor" && detects(step)),
     },
   };
@@ -68,6 +70,7 @@ function needsOfTraffic(routes: readonly RoutePlan[]) {
     ndjson: takes("application/x-ndjson"),
     sse: takes("text/event-stream"),
     http: sections.some((section) => section.readsHttp),
+    headers: sections.some((section) => writtenHeaders(section).length > 0),
   };
 }
 

@@ -182,6 +182,21 @@ describe("what a target cannot do is refused where it stands", () => {
       "http.routes.0.response.contentTypes: a stream without an end would be held for ever",
     ],
     [
+      "an event of a whole exchange",
+      { route: { exchange: { pipelines: ["main"] } } },
+      "http.routes.0.exchange: nginx makes no event of a whole exchange",
+    ],
+    [
+      "the proxy's metadata",
+      { request: { metadata: ["internal:a"] } },
+      "http.routes.0.request.metadata: nginx keeps no metadata",
+    ],
+    [
+      "copies that are gathered",
+      { definition: { tee: { name: "p", outputConnectorRef: "sink", batch: { events: 10 } } } },
+      "processDefinitions.0.tee.batch: nginx sends each copy by itself",
+    ],
+    [
       "a gRPC status",
       { definition: { filter: { name: "p", condition: "event.a == 1.0", reject: { grpcStatus: 7 } } } },
       "http.routes.0.request: nginx answers no gRPC client",
@@ -234,6 +249,7 @@ describe("what a target can do is not refused", () => {
       "a stream that loses events",
       { definition: refuse, response: { contentTypes: ["application/x-ndjson"], onFault: "pass" } },
     ],
+    ["a dry run of what would be refused", { definition: refuse, response: {}, route: { enforce: false } }],
     ["a mirror of responses", { definition: { tee: { name: "p", outputConnectorRef: "folder" } }, response: {} }],
     [
       "a key from the environment",

@@ -97,6 +97,19 @@ function refuseTee(reading: Reading, step: Step, written: JsonValue | undefined,
     const remedy = 'use "sample", or limit where the copies go';
     refuse(reading, [...at, "rate"], "nothing is remembered from one request to the next", remedy);
   }
+  for (const field of ["batch", "keyPrefix"]) {
+    if (written[field] === undefined) continue;
+    refuse(
+      reading,
+      [...at, field],
+      "nginx sends each copy by itself",
+      "take it out, or tee to a binge daemon that gathers",
+    );
+  }
+  if (step.waits === "always") {
+    const message = `"${step.name}": a later process reads what came of the copy, and nginx waits for none`;
+    refuse(reading, at, message, "let nothing read internal:tee:output, or run the route in Envoy");
+  }
   const system = reading.loaded.systems.find((other) => other.name === written.outputConnectorRef);
   if (system !== undefined && teeOf(system, 0, reading.target) !== undefined) return;
   const message = `"${step.name}": nginx sends copies to an ExternalHttp or a folder (ExternalLocalFile) only`;

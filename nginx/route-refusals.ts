@@ -13,8 +13,12 @@ export function refuseRoutes(reading: Reading, routes: readonly RoutePlan[]): vo
     for (const section of [route.request, route.response]) {
       if (section !== undefined) refuseSection(reading, section, [...at, section.direction]);
     }
+    if (route.exchange !== undefined) {
+      const message = "nginx makes no event of a whole exchange";
+      refuse(reading, [...at, "exchange"], message, "tee in request and response, or run the route in Envoy");
+    }
     const response = route.response;
-    if (response === undefined) continue;
+    if (response === undefined || !response.enforce) continue;
     if (route.gateway) refuseHeldStream(reading, response, [...at, "response"]);
     else refuseLateAnswers(reading, response, [...at, "response"]);
   }
@@ -24,6 +28,9 @@ function refuseSection(reading: Reading, section: SectionPlan, at: DocumentPath)
   if (section.pipelines.length > 0 && section.limits.depth > DEPTH_MAX) {
     const message = `nginx's JSON goes ${DEPTH_MAX} levels deep, the section allows ${section.limits.depth}`;
     refuse(reading, [...at, "limits", "depth"], message, `say "limits": {"depth": ${DEPTH_MAX}}, for every host`);
+  }
+  if (section.metadata.length > 0) {
+    refuse(reading, [...at, "metadata"], "nginx keeps no metadata", "set a header, or leave it out");
   }
   const replies = FAULT_REASONS.map((reason) => section.onFault[reason]);
   const refusals = stepsOf(reading.plan, section).map(

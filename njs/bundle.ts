@@ -54,6 +54,10 @@ export type Bundled = {
     sse: boolean;
     /** rules that read the host's context */
     http: boolean;
+    /** sections that set or remove headers */
+    headers: boolean;
+    /** annotators that write the time */
+    localTime: boolean;
   };
 };
 
@@ -155,19 +159,29 @@ function constantText(text: string, name: string, member: string): string {
 
 /** The names that a module exports, with nothing behind them: who uses one all the same gets an exception, a fault. */
 function stubOf(file: string): string {
+  if (file.includes("header-writes")) return NO_HEADER_WRITES;
   const names = readFileSync(file, "utf8").matchAll(/^export (?:const|function) (\w+)/gm);
   return [...names].map(([, name]) => `export const ${name} = undefined;`).join("\n");
 }
 
+/** What reading no writes comes to: this module is asked whatever the file says. */
+const NO_HEADER_WRITES = `
+  export const readHeaderWrites = () => "";
+  export const readMetadata = (writes, event, metadata) => metadata;
+  export const writtenHeaders = () => [];
+`;
+
 /** Files, without their extension, that the bundle does without. */
 function leftOut({ needs }: Bundled): string[] {
-  const files: string[] = [];
+  const files: string[] = ["run-all"]; // of files without routes
   if (!needs.cel) files.push("condition/cel-evaluate");
   if (!needs.arithmetic) files.push("condition/arithmetic");
   if (!needs.detectors) files.push("detect/detect", "detect/numbers", "event/scalars");
   if (!needs.each) files.push("body/each");
   if (!needs.ndjson) files.push("body/ndjson");
   if (!needs.sse) files.push("body/sse");
+  if (!needs.headers) files.push("routes/header-writes");
+  if (!needs.localTime) files.push("../../njs/local-time");
   if (!needs.http) files.push("../../njs/http-context");
   return files.map((file) => join(core, file));
 }

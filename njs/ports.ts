@@ -1,6 +1,7 @@
 /** The ports of core inside nginx. What `binge nginx` refuses (commands, schemas, checkpoints …) is not there to be called. */
 import type { Clock, Counters, Ids, Ports, Random, Regexps } from "../engine/core/ports.ts";
 import type { NjsFile, Zones } from "./file.ts";
+import { localTime } from "./local-time.ts";
 import type { NginxRequest, SharedDict } from "./nginx.ts";
 
 export function newPorts(file: NjsFile, r: NginxRequest): Ports {
@@ -22,19 +23,6 @@ export function newPorts(file: NjsFile, r: NginxRequest): Ports {
 const regexps: Regexps = { compile: () => ({ error: "cannot be compiled here" }) };
 
 const clock: Clock = { nowMs: () => Date.now(), localTime: () => localTime(new Date()) };
-
-/** RFC 3339 with the offset of nginx's time zone, whole seconds. */
-function localTime(date: Date): string {
-  const offset = -date.getTimezoneOffset();
-  const local = new Date(date.getTime() + offset * 60_000).toISOString().slice(0, 19);
-  if (offset === 0) return `${local}Z`;
-  const minutes = Math.abs(offset);
-  return `${local}${offset < 0 ? "-" : "+"}${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}`;
-}
-
-function twoDigits(number: number): string {
-  return number < 10 ? `0${number}` : `${number}`;
-}
 
 // biome-ignore lint/plugin: this is the port
 const random: Random = { fraction: () => Math.random() };

@@ -12,6 +12,8 @@
  * Whatever cannot be treated goes on as it came.
  */
 import { formatOf } from "../engine/core/body/format.ts";
+import { openBytes } from "../engine/core/body/utf8.ts";
+import { type EventStream, newEventStream, pushText, takeText } from "../engine/core/routes/event-stream.ts";
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { faulted, type LinkedSection, passed, type Verdict } from "../engine/core/routes/section.ts";
 import { matchesStatus } from "../engine/core/routes/status.ts";
@@ -19,6 +21,8 @@ import type { NjsFile } from "./file.ts";
 import type { NginxRequest } from "./nginx.ts";
 import {
   beforeBody,
+  broken,
+  contextOf,
   isUtf8,
   newRun,
   observe,
@@ -26,7 +30,6 @@ import {
   routeOf,
   tooLarge,
   treatBytes,
-  treatText,
   withoutBody,
 } from "./run.ts";
 
@@ -39,6 +42,8 @@ type Reading = {
   /** bytes that have come and not gone on (copy: those that were copied) */
   chunks: Buffer[];
   bytes: number;
+  /** of a stream */
+  streaming: Streaming | undefined;
 };
 
 const DESCRIPTIONS = ["Content-Length", "ETag", "Last-Modified", "Accept-Ranges", "Content-MD5", "Digest"];
@@ -49,7 +54,16 @@ export function head(file: NjsFile, r: NginxRequest): void {
   const section = route?.response;
   if (route === undefined || section === undefined) return;
   const name = route.plan.name;
-  const reading: Reading = { mode: "off", run, section, route: name, contentType: "", chunks: [], bytes: 0 };
+  const reading: Reading = {
+    mode: "off",
+    run,
+    section,
+    route: name,
+    contentType: "",
+    chunks: [],
+    bytes: 0,
+    streaming: undefined,
+  };
   const verdict = verdictOfHead(reading, r);
   if (verdict !== undefined) observe(run, name, section, verdict);
   if (verdict?.kind !== "faulted") writeHeaders(r, section);
@@ -76,6 +90,7 @@ function verdictOfHead(reading: Reading, r: NginxRequest): Verdict | undefined {
   if (early !== undefined) return early;
   reading.contentType = contentType as string; // beforeBody accepts no other
   reading.mode = isStream ? "stream" : plan.changesBody ? "hold" : "copy";
+  if (isStream) reading.streaming = newStreaming(reading);
   return undefined;
 }
 
@@ -128,64 +143,63 @@ function treated(reading: Reading, bytes: Buffer): string | undefined {
   return verdict.text;
 }
 
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
+/** A stream on its way: core's reader, and what it cannot hold. */
+type Streaming = {
+  events: EventStream;
+  /** the first bytes of a character whose others have not come */
+  tail: Buffer;
+};
 
-// Only what ends with a line is read as text: a character may be split anywhere, a line end is one byte.
-function readStream(r: NginxRequest, reading: Reading, data: Buffer, flags: { last?: boolean }): void {
-  const isLast = flags.last === true;
-  if (data.length > 0) reading.chunks.push(data);
-  reading.bytes += data.length;
-  if (isLast || hasLineEnd(data)) sendComplete(r, reading, isLast);
-  if (!isLast && reading.mode === "stream" && reading.bytes > reading.section.plan.limits.bodyBytes) {
-    observe(reading.run, reading.route, reading.section, tooLarge(reading.section));
-    release(r, reading, false);
-  }
+function newStreaming(reading: Reading): Streaming {
+  const section = reading.section;
+  const http = contextOf(reading.run, section, reading.route);
+  const format = formatOf(reading.contentType);
+  return { events: newEventStream(section, format, reading.contentType, http), tail: Buffer.from("") };
 }
 
-function sendComplete(r: NginxRequest, reading: Reading, isLast: boolean): void {
-  const whole = Buffer.concat(reading.chunks);
-  const end = isLast ? whole.length : lastLineEnd(whole);
-  const text = whole.toString("utf8", 0, end);
-  const complete = isLast ? text.length : formatOf(reading.contentType).completeEnd(text);
-  const ready = complete === text.length ? text : text.slice(0, complete);
-  // Of text that is no UTF-8 the count may be wrong; then these bytes, and what is kept behind them, pass as they are.
-  const readyBytes = complete === text.length ? end : Math.min(end, Buffer.byteLength(ready));
-  keepRest(reading, whole, readyBytes);
-  if (readyBytes === 0) {
-    if (isLast) r.sendBuffer("", { last: true });
+function readStream(r: NginxRequest, reading: Reading, data: Buffer, flags: { last?: boolean }): void {
+  const streaming = reading.streaming as Streaming; // head() has made it
+  const isLast = flags.last === true;
+  const bytes = streaming.tail.length === 0 ? data : Buffer.concat([streaming.tail, data]);
+  const end = isLast ? bytes.length : bytes.length - openBytes(bytes);
+  const whole = bytes.slice(0, end);
+  streaming.tail = bytes.slice(end);
+  const text = whole.toString("utf8");
+  if (!isUtf8(text, whole)) {
+    passRest(r, reading, streaming, bytes, isLast);
     return;
   }
-  const bytes = whole.slice(0, readyBytes);
-  const verdict = verdictOfPiece(reading, ready, bytes);
-  observe(reading.run, reading.route, reading.section, verdict);
-  r.sendBuffer(verdict.text ?? bytes, { last: isLast, flush: true });
-  if (verdict.kind === "faulted") release(r, reading, isLast);
+  const out = pushLines(reading, streaming.events, text, isLast);
+  if (isLast) observe(reading.run, reading.route, reading.section, streaming.events.verdict);
+  if (out !== "" || isLast) r.sendBuffer(out, { last: isLast, flush: true });
 }
 
-function verdictOfPiece(reading: Reading, text: string, bytes: Buffer): Verdict {
-  const section = reading.section;
-  if (!isUtf8(text, bytes)) return faulted(section, "unparsable", "not valid UTF-8");
-  return treatText(reading.run, section, reading.route, text, reading.contentType);
+// Line by line, so that an exception takes no other event along: the one it came from passes as it came.
+function pushLines(reading: Reading, events: EventStream, text: string, isLast: boolean): string {
+  const lines = text.split("\n");
+  const out: string[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    const isLastLine = i === lines.length - 1;
+    const line = isLastLine ? (lines[i] as string) : `${lines[i]}\n`;
+    const source = events.held + line;
+    try {
+      void pushText(events, line, line.length, isLast && isLastLine); // nothing in nginx waits
+      out.push(takeText(events));
+    } catch (error) {
+      const verdict = broken(reading.run, reading.section, error);
+      verdict.text = undefined;
+      events.verdict = verdict;
+      events.held = "";
+      out.push(source);
+    }
+  }
+  return out.join("");
 }
 
-function keepRest(reading: Reading, whole: Buffer, from: number): void {
-  reading.chunks = from < whole.length ? [whole.slice(from)] : [];
-  reading.bytes = whole.length - from;
-}
-
-// A fault that passes: what comes behind it goes on unread, as of a body that is whole.
-function release(r: NginxRequest, reading: Reading, isLast: boolean): void {
-  if (reading.bytes > 0) r.sendBuffer(Buffer.concat(reading.chunks), { flush: true });
+// What is no UTF-8 goes on unread, and all that follows.
+function passRest(r: NginxRequest, reading: Reading, streaming: Streaming, bytes: Buffer, isLast: boolean): void {
+  observe(reading.run, reading.route, reading.section, faulted(reading.section, "unparsable", "not valid UTF-8"));
+  r.sendBuffer(Buffer.concat([Buffer.from(streaming.events.held), bytes]), { last: isLast, flush: true });
   reading.mode = "off";
-  reading.chunks = [];
   if (!isLast) r.done();
-}
-
-function hasLineEnd(data: Buffer): boolean {
-  return data.indexOf(LINE_FEED) !== -1 || data.indexOf(CARRIAGE_RETURN) !== -1;
-}
-
-function lastLineEnd(data: Buffer): number {
-  return Math.max(data.lastIndexOf(LINE_FEED), data.lastIndexOf(CARRIAGE_RETURN)) + 1;
 }

@@ -100,7 +100,7 @@ export function broken(run: Run, section: LinkedSection, error: unknown): Verdic
   return faulted(section, "error", "the engine gave up");
 }
 
-function contextOf(run: Run, section: LinkedSection, route: string): ReturnType<typeof httpContext> | undefined {
+export function contextOf(run: Run, section: LinkedSection, route: string): ReturnType<typeof httpContext> | undefined {
   return section.plan.readsHttp ? httpContext(section.plan.direction, route, run.r) : undefined;
 }
 
@@ -109,6 +109,7 @@ export function observe(run: Run, route: string, section: LinkedSection, verdict
   const direction = section.plan.direction;
   run.ports.counters.add("messages", `${route}|${direction}|${verdict.kind}`, 1);
   if (verdict.kind === "faulted") run.ports.counters.add("faults", `${route}|${direction}|${verdict.reason}`, 1);
+  if (verdict.would !== undefined) run.ports.counters.add("would", `${route}|${direction}|${verdict.would.kind}`, 1);
   if (verdict.kind === "passed" || verdict.kind === "changed") return;
   const rule = verdict.kind === "faulted" ? verdict.reason : (verdict.reply?.rule ?? "");
   run.r.variables.agglo_verdict = `${route} ${direction} ${verdict.kind} ${rule}`;

@@ -6,7 +6,7 @@ import type { NginxRequest } from "./nginx.ts";
 export function nginxTees(file: NjsFile, r: NginxRequest, counters: Counters): Tees {
   return {
     waits: false,
-    offer(target, id, payload) {
+    offer(target, _sending, id, payload) {
       counters.add("teeOffered", target.name, 1);
       const tee = file.ways[target.name] as TeeWay;
       // One event is one line, whatever white space it came with.

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { loadConfig } from "../engine/config/load.ts";
 import { newRunContext } from "../engine/core/context.ts";
 import { eventOf } from "../engine/core/event/event.ts";
 import type { JsonObject } from "../engine/core/event/json.ts";
@@ -8,14 +7,13 @@ import { link } from "../engine/core/link.ts";
 import { Outcome } from "../engine/core/outcome.ts";
 import { runPipelines } from "../engine/core/pipeline.ts";
 import { testPorts } from "../engine/core/testing.ts";
-import { re2Regexps } from "../engine/runtime/regexps.ts";
-import { findSystem } from "../engine/systems/registry.ts";
+import { loadText } from "../engine/runtime/configuration.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
 test("the README's file loads and does what the README says", () => {
   const text = /```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
-  const { plan, diagnostics } = loadConfig(text, { file: "README.md", regexps: re2Regexps(), systemForm: findSystem });
+  const { plan, diagnostics } = loadText(text, "README.md");
   expect(diagnostics).toEqual([]);
   if (plan === undefined) return;
   const ports = testPorts();

@@ -31,7 +31,7 @@ function compile(): void {
 }
 
 function copy(): void {
-  for (const name of ["protos", "examples", "README.md", "LICENSE"]) {
+  for (const name of ["protos", "examples", "tools/requirements", "README.md", "LICENSE"]) {
     cpSync(join(root, name), join(dist, name), { recursive: true, filter: (source) => !source.endsWith(".ts") });
   }
 }

@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { envoyPath } from "./programs.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -65,6 +66,39 @@ test("the installed command writes for nginx", async () => {
   expect(await readFile(join(folder, "out/agglo/agglo.js"), "utf8")).toMatch(
     /^function [\s\S]*export default \w+;\s*$/,
   );
+});
+
+test("the installed command sends an example's exchanges through a real Envoy", async () => {
+  const command = join(folder, "app/node_modules/.bin/binge");
+  const env = { ...environment(), ENVOY: await envoyPath() };
+  const { stdout } = await run(command, ["test", "--on", "envoy", "examples/orders/orders.json"], {
+    cwd: installed,
+    env,
+  });
+  expect(stdout).toContain("0 failed");
+}, 60_000);
+
+test("the installed package finds its threads' program", async () => {
+  const program = `
+    import { readFileSync } from "node:fs";
+    import { loadConfig } from "./engine/config/load.js";
+    import { openPool } from "./engine/runtime/pool.js";
+    import { re2Regexps } from "./engine/runtime/regexps.js";
+    import { startRuntime } from "./engine/runtime/runtime.js";
+    import { findSystem } from "./engine/systems/registry.js";
+    const load = { file: "orders.json", regexps: re2Regexps(), systemForm: findSystem };
+    const { plan } = loadConfig(readFileSync("examples/orders/orders.json", "utf8"), load);
+    const pool = openPool({ nsPerByte: 1e9, onCrash: console.error });
+    const runtime = await startRuntime(plan, [], { log: console.error, pool });
+    await pool.warm();
+    const section = runtime.routes[0].request;
+    const verdict = await runtime.treat(section, Buffer.from('{"items":[]}'), undefined, "application/json");
+    console.log(verdict.kind, runtime.counters.snapshot().map(({ name }) => name).includes("poolMessages"));
+    await runtime.close(0);
+    await pool.close();`;
+  const args = ["--input-type=module", "--eval", program];
+  const { stdout } = await run(process.execPath, args, { cwd: installed, env: environment() });
+  expect(stdout).toBe("refused true\n");
 });
 
 test("no test and no TypeScript source is shipped, only declarations", async () => {

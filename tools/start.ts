@@ -1,6 +1,6 @@
 /**
  * `npm start`: examples/orders live. A real Envoy, an upstream that answers with what reached it, and our ext_proc
- * server; the samples go through, each is compared with what the example says, then it stays up.
+ * server; the exchanges of orders.tests.json go through, each is compared with what the case says, then it stays up.
  *
  *   npm start              PORT overrides 10000
  *   npm start -- --once    ends after the samples: 0, or 1 when one came out otherwise
@@ -10,10 +10,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { HttpMessage } from "../cli/http-message.ts";
+import { answerWith } from "../cli/on-envoy.ts";
 import { MissingProgram } from "./missing-program.ts";
 import { printHelp, printLive, printSample } from "./start/print.ts";
 import { readSamples, runSample } from "./start/samples.ts";
 import { type Stack, startStack } from "./start/stack.ts";
+import { echo, type Respond } from "./start/upstream.ts";
 
 const EXAMPLE = fileURLToPath(new URL("../examples/orders/", import.meta.url));
 
@@ -26,13 +29,19 @@ async function main(args: readonly string[]): Promise<number> {
   process.chdir(folder); // the example mirrors to "mirrored", which is relative, as in the original
   let stack: Stack | undefined;
   try {
-    stack = await startStack(join(EXAMPLE, "orders.json"), { port });
+    const file = join(EXAMPLE, "orders.json");
+    let answer: HttpMessage | undefined;
+    const respond: Respond = (seen, out) => (answer === undefined ? echo(seen, out) : answerWith(answer, out));
+    stack = await startStack(file, { port, respond });
     let wrong = 0;
-    for (const sample of await readSamples(join(EXAMPLE, "samples.json"))) {
-      const result = await runSample(stack, sample);
+    for (const sample of readSamples(file)) {
+      const result = await runSample(stack, sample, (message) => {
+        answer = message;
+      });
       if (result.differences.length > 0) wrong++;
       process.stdout.write(printSample(sample, result));
     }
+    answer = undefined; // what comes now is shown what reached the upstream
     process.stdout.write(wrong === 0 ? "every sample came out as expected\n" : `${wrong} samples came out otherwise\n`);
     if (!once) {
       process.stdout.write(printHelp(stack, join(folder, "mirrored")));

@@ -1,10 +1,9 @@
 /** Envoys of a benchmark: the generated configuration, with the filter or without, and what they count. */
+
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
-import { loadConfig } from "../../engine/config/load.ts";
-import { re2Regexps } from "../../engine/runtime/regexps.ts";
-import { findSystem } from "../../engine/systems/registry.ts";
+import { loadText } from "../../engine/runtime/configuration.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
 import { EXT_PROC_CLUSTER } from "../../envoy/options.ts";
 import { envoyPath } from "../../tools/programs.ts";
@@ -40,8 +39,7 @@ export async function startBenchEnvoy(choice: EnvoyChoice): Promise<BenchEnvoy> 
 const ONE_WORKER = ["--disable-hot-restart", "--concurrency", "1", "-l", "warning"];
 
 function configuration({ server, upstream, gracefulClose }: EnvoyChoice): string {
-  const load = { file: "bench", regexps: re2Regexps(), systemForm: findSystem };
-  const { plan } = loadConfig(AGGLO_CONFIG, load);
+  const { plan } = loadText(AGGLO_CONFIG, "bench");
   if (plan === undefined) throw new Error("the benchmark's own configuration does not compile: see binge lint");
   const listen = server ?? "127.0.0.1:1";
   const generated = envoyBootstrap(plan.routes, { listen, upstream, port: 0, adminPort: 0, gracefulClose });

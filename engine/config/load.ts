@@ -8,13 +8,12 @@ import { getOwn, isArray, isObject, type JsonValue } from "../core/event/json.ts
 import { newPlan, newStep, type Plan, type Step, type StepOptions } from "../core/plan.ts";
 import { type Regexps, type Schemas, SYSTEM_TYPES, type SystemType, type TeeTarget } from "../core/ports.ts";
 import { findProcess } from "../core/processes/registry.ts";
-import { compileRoute, type RouteConfig } from "../core/routes/http-config.ts";
-import type { RoutePlan } from "../core/routes/route.ts";
+import { awaitTees } from "./awaited-tees.ts";
 import { type CheckContext, checkFields, isClean } from "./check.ts";
 import { type Document, readDocument } from "./document.ts";
 import { NAMED, ROOT } from "./grammar.ts";
-import { spreadOnFault } from "./on-fault.ts";
-import { type PipelineConfig, readPipelineOptions, readStepOptions, refuseCheckpoints } from "./pipelines.ts";
+import { type PipelineConfig, readPipelineOptions, readStepOptions } from "./pipelines.ts";
+import { type Binding, bindRoutes, type HttpConfig, readRoutes } from "./routes.ts";
 import { complainOfLocalState, complainOfSharedState } from "./shared-state.ts";
 import { suggest } from "./suggest.ts";
 
@@ -31,6 +30,8 @@ export type LoadOptions = {
   systemForm: (type: SystemType, connectionString: string) => SystemForm;
   /** unknown fields are warnings */
   lenient?: boolean;
+  /** what traffic a file without `http` gets; left out: none */
+  bind?: Binding;
   /** left out: a schema is refused */
   schemas?: Schemas;
   /** the text of a file that the configuration names, relative to its own place; left out: there is none */
@@ -60,7 +61,6 @@ type RootConfig = {
   externalSystems?: (ExternalConfig | null)[];
   http?: HttpConfig;
 };
-type HttpConfig = { routes?: RouteConfig[] };
 type ExternalConfig = { externalType: number; name: string; connectionString: string };
 
 export function loadConfig(text: string, options: LoadOptions): Loaded {
@@ -93,6 +93,8 @@ export function loadConfig(text: string, options: LoadOptions): Loaded {
   }
   readPipelines(root, plan, definitions, context);
   if (root.http !== undefined) plan.routes = readRoutes(root.http, compiler, context);
+  if (options.bind !== undefined) bindRoutes(options.bind, compiler);
+  awaitTees(plan, definitions, report);
   complainOfUnused(plan, definitions, report);
   complainOfSharedState(plan, report);
   complainOfLocalState(plan, definitions, loaded.systems, report);
@@ -272,23 +274,6 @@ function readPipelines(root: RootConfig, plan: Plan, definitions: readonly Defin
     const options = readPipelineOptions(pipeline ?? {}, stepOptions, plan.targets, at, lenient, report);
     plan.pipelines.push(options === undefined ? { name, steps } : { name, steps, options });
   }
-}
-
-function readRoutes(http: HttpConfig, compiler: Compiler, context: CheckContext): RoutePlan[] {
-  const routes: RoutePlan[] = [];
-  for (const [i, route] of (http.routes ?? []).entries()) {
-    const at = ["http", "routes", i];
-    if (!isClean(compiler.report, at)) continue;
-    for (const direction of ["request", "response"] as const) {
-      // `onFault` is still as the user wrote it here, and in its one form afterwards.
-      const section = route[direction] as { onFault?: unknown } | undefined;
-      if (section === undefined) continue;
-      section.onFault = spreadOnFault(section.onFault, [...at, direction, "onFault"], context);
-    }
-    refuseCheckpoints(route, compiler.plan, at, compiler.report);
-    routes.push(compileRoute(route, routes, compiler, at));
-  }
-  return routes;
 }
 
 function complainOfUnused(plan: Plan, definitions: readonly Definition[], report: Report): void {

@@ -2,7 +2,6 @@
 import { complain, type DocumentPath, type Report } from "../core/diagnostic.ts";
 import type { PipelineOptions, Plan, StepOptions } from "../core/plan.ts";
 import type { TeeTarget } from "../core/ports.ts";
-import type { RouteConfig } from "../core/routes/http-config.ts";
 import { suggest } from "./suggest.ts";
 
 /** As checked: fields are absent, and elements of lists null, where something is wrong with them. */
@@ -89,15 +88,20 @@ function readCheckpoint(
   return null;
 }
 
+/** Whatever names pipelines, by the field it is. */
+export type Sections = {
+  readonly [section in "request" | "response" | "exchange"]?: { pipelines?: string[] | undefined } | undefined;
+};
+
 /** A route cannot wait for a store on every message, and no proxy gives a message again. */
-export function refuseCheckpoints(route: RouteConfig, plan: Plan, at: DocumentPath, report: Report): void {
-  for (const direction of ["request", "response"] as const) {
-    for (const [i, name] of (route[direction]?.pipelines ?? []).entries()) {
+export function refuseCheckpoints(sections: Sections, plan: Plan, at: DocumentPath, report: Report): void {
+  for (const section of ["request", "response", "exchange"] as const) {
+    for (const [i, name] of (sections[section]?.pipelines ?? []).entries()) {
       const pipeline = plan.pipelines.find((other) => other.name === name);
       if (pipeline?.options === undefined || pipeline.options.checkpoint === null) continue;
       const message = `pipeline "${name}" keeps checkpoints: every message would wait for their store, and a proxy never gives a message again`;
       const remedy = "bind a pipeline without a checkpoint";
-      complain(report, "E_VALUE", [...at, direction, "pipelines", i], message, remedy);
+      complain(report, "E_VALUE", [...at, section, "pipelines", i], message, remedy);
     }
   }
 }

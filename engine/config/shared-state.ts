@@ -3,6 +3,7 @@ import { complain, type DocumentPath, type Report } from "../core/diagnostic.ts"
 import type { Plan } from "../core/plan.ts";
 import { aggregationMember } from "../core/processes/aggregator.ts";
 import { stateStoreOf } from "../core/processes/state.ts";
+import { pipelinesOf } from "../core/routes/route.ts";
 
 /**
  * State is kept by the pipeline's name and `<key>:<AggType>` (agglo-behaviour 11): two aggregators that agree in both add
@@ -45,7 +46,6 @@ export function complainOfLocalState(
 }
 
 function stepsOfRoutes(plan: Plan): Set<number> {
-  const sections = (plan.routes ?? []).flatMap((route) => [route.request, route.response]);
-  const pipelines = sections.flatMap((section) => section?.pipelines ?? []);
+  const pipelines = (plan.routes ?? []).flatMap(pipelinesOf);
   return new Set(pipelines.flatMap((index) => plan.pipelines[index]?.steps ?? []));
 }

@@ -15,7 +15,7 @@ export function findSlips(plan: Plan, slips: readonly (readonly Slip[])[]): Diag
   for (const [i, route] of (plan.routes ?? []).entries()) {
     const at = ["http", "routes", i];
     for (const section of [route.request, route.response]) {
-      if (section === undefined || !section.guards) continue;
+      if (section === undefined || (section.enforce && !section.guards)) continue;
       const path = [...at, section.direction];
       slipsOfSection(plan, section, path, report);
       for (const index of stepsOf(plan, section)) {
@@ -25,9 +25,13 @@ export function findSlips(plan: Plan, slips: readonly (readonly Slip[])[]): Diag
           complain(report, "E_SLIP", slip.path, `route ${route.name}: ${slip.message}`, slip.remedy);
         }
       }
-      slipsOfOrder(plan, section, route, path, report);
+      slipsOfOrder(plan, section, route, report);
     }
     slipsOfMatch(route, [...at, "match"], report);
+    if (route.request?.enforce === false || route.response?.enforce === false) {
+      const message = `route ${route.name} is a dry run: nothing is changed and nothing refused`;
+      complain(report, "E_SLIP", [...at, "enforce"], message, 'take "enforce" out');
+    }
   }
   return report.diagnostics;
 }
@@ -58,8 +62,8 @@ function slipsOfSection(plan: Plan, section: SectionPlan, at: DocumentPath, repo
 }
 
 /** A continuation in front of a rule ends the pipeline before it. */
-function slipsOfOrder(plan: Plan, section: SectionPlan, route: RoutePlan, at: DocumentPath, report: Report): void {
-  for (const [i, index] of section.pipelines.entries()) {
+function slipsOfOrder(plan: Plan, section: SectionPlan, route: RoutePlan, report: Report): void {
+  for (const index of section.pipelines) {
     const pipeline = plan.pipelines[index];
     const steps = (pipeline?.steps ?? []).map((step) => plan.steps[step] as Step);
     const stop = steps.findIndex((step) => step.process === "continuation" && step.condition !== -1);
@@ -68,7 +72,7 @@ function slipsOfOrder(plan: Plan, section: SectionPlan, route: RoutePlan, at: Do
     complain(
       report,
       "E_SLIP",
-      [...at, "pipelines", i],
+      ["pipelines", index],
       message,
       "put the rules in front of it, or into a pipeline of their own",
     );

@@ -147,6 +147,24 @@ describe("what is measured", () => {
     ]);
   });
 
+  test("of both: the process's span is in the pipeline's, and that in what the event came with", () => {
+    const ports = testPorts();
+    const steps = [
+      { ...STEP_OPTIONS, tracing: true },
+      { ...STEP_OPTIONS, tracing: true },
+    ];
+    const pipeline = testPipeline("p", [next, next], testOptions({ steps, tracing: true }));
+    const context = newRunContext(eventOf({}), ports);
+    context.traceparent = "request";
+    expect(runPipeline(pipeline, context, 0)).toBe(Outcome.next);
+    expect(ports.measured.filter((line) => line.startsWith("begin"))).toEqual([
+      "begin pipeline p in request",
+      "begin process p.one in p",
+      "begin process p.two in p",
+    ]);
+    expect(context.traceparent).toBe("request");
+  });
+
   test("of a pipeline: success is counted (B27), and a stop is one", () => {
     for (const end of [Outcome.next, Outcome.stop, Outcome.refuse]) {
       const ports = testPorts();
@@ -163,7 +181,7 @@ describe("what is measured", () => {
     expect(await runPipeline(pipeline, newRunContext(eventOf({}), ports), 0)).toBe(Outcome.fault);
     expect(ports.measured).toEqual([
       "begin pipeline p",
-      "begin process p.one",
+      "begin process p.one in p",
       "process p.one.latency 0",
       "process p.one.failure",
       "end process p.one false",

@@ -121,7 +121,14 @@ export function backOffMs(firstMs: number, made: number, fraction: number): numb
   return Math.min(BACK_OFF_MS_MAX, Math.round(fullMs * (0.5 + fraction)));
 }
 
-export type Watch = { kind: "pipeline" | "process"; name: string; startNs: number; span: Span | undefined };
+export type Watch = {
+  kind: "pipeline" | "process";
+  name: string;
+  startNs: number;
+  span: Span | undefined;
+  /** the context's traceparent around the span */
+  outer: string;
+};
 
 /** undefined: nothing is measured. */
 export function startWatch(
@@ -133,8 +140,10 @@ export function startWatch(
 ): Watch | undefined {
   if (!tracing && !measures) return undefined;
   const instruments = context.ports.instruments;
-  const span = tracing ? instruments.span(kind, name) : undefined;
-  return { kind, name, startNs: measures ? instruments.nowNs() : 0, span };
+  const outer = context.traceparent;
+  const span = tracing ? instruments.span(kind, name, outer) : undefined;
+  if (span !== undefined) context.traceparent = span.traceparent;
+  return { kind, name, startNs: measures ? instruments.nowNs() : 0, span, outer };
 }
 
 export function stopWatch(
@@ -150,5 +159,7 @@ export function stopWatch(
   const succeeded = outcome !== Outcome.fault;
   if (latency) instruments.latency(watch.kind, watch.name, instruments.nowNs() - watch.startNs);
   if (counter) instruments.ended(watch.kind, watch.name, succeeded);
-  if (watch.span !== undefined) watch.span.end(succeeded);
+  if (watch.span === undefined) return;
+  watch.span.end(succeeded);
+  context.traceparent = watch.outer;
 }

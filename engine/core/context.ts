@@ -30,6 +30,8 @@ export type RunContext = {
   effectId: string;
   /** clock time by which the run must have ended; 0: never */
   deadlineMs: number;
+  /** what the run is a part of, in a trace (W3C Trace Context); "": nothing */
+  traceparent: string;
   /** a checkpoint's record of the event is kept outside (checkpoint.ts) */
   recorded: boolean;
   /** after Outcome.refuse */
@@ -56,6 +58,7 @@ export function newRunContext(event: Event, ports: Ports): RunContext {
     retryable: false,
     effectId: "",
     deadlineMs: 0,
+    traceparent: "",
     recorded: false,
     refusal: undefined,
     pending: undefined,

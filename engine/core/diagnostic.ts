@@ -22,6 +22,7 @@ export const DIAGNOSTIC_CODES = {
   E_ORIGINAL: "`lint --original`: the original agglo would refuse the file, fail on it, or take it for something else.",
   E_TARGET: "`binge nginx`: the target's nginx cannot do this, and leaving it out would be another file.",
   W_UNUSED: "Nothing uses this, or it does nothing.",
+  W_POLICY: "What the file says of a fault cannot hold: the proxy answers by itself, or the fault cannot happen.",
   W_LOCAL_STATE: "A route counts or joins in the memory of one process: several hosts each have their own counts.",
   W_SHARED_STATE: "Two aggregators add to the same numbers, so one event counts twice.",
 } as const;

@@ -1,12 +1,12 @@
 /**
  * The plan: a compiled configuration as plain data. It can be printed, sent to a worker and written into the njs bundle;
- * JSON.parse(JSON.stringify(plan)) is the same plan. `link` (pipeline.ts) turns it into something that runs, once per
+ * JSON.parse(JSON.stringify(plan)) is the same plan. `link` (link.ts) turns it into something that runs, once per
  * thread.
  */
 import type { Condition } from "./condition/program.ts";
 import type { Waits } from "./definition.ts";
 import type { TeeTarget } from "./ports.ts";
-import type { RoutePlan } from "./routes/route.ts";
+import { pipelinesOf, type RoutePlan } from "./routes/route.ts";
 
 /** A compiled process. All steps have this one shape. */
 export type Step = {
@@ -113,8 +113,7 @@ export function spawningSteps(plan: Plan): string[] {
   const names: string[] = [];
   const routes = plan.routes ?? [];
   for (let i = 0; i < routes.length; i++) {
-    const route = routes[i] as RoutePlan;
-    const pipelines = (route.request?.pipelines ?? []).concat(route.response?.pipelines ?? []);
+    const pipelines = pipelinesOf(routes[i] as RoutePlan);
     for (let j = 0; j < pipelines.length; j++) {
       addSpawning(plan, (plan.pipelines[pipelines[j] as number] as PipelinePlan).steps, names);
     }

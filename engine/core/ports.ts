@@ -73,24 +73,53 @@ export type KeyValueStore = {
   get(key: string): Promise<Uint8Array | undefined | SystemError>;
   /** Deleting what is not there is no error. */
   delete(key: string): Promise<SystemError | undefined>;
+  /**
+   * Makes `next` of what is byte for byte `before`; undefined stands for no value on either side. `conflict`: something
+   * else is there, and nothing was changed. Any other error but `throttled` leaves open whether it was: read again.
+   */
+  compareAndSet(
+    key: string,
+    before: Uint8Array | undefined,
+    next: Uint8Array | undefined,
+  ): Promise<SystemError | undefined>;
+  /** The keys that begin with `prefix`, in no order. */
+  list(prefix: string): Promise<string[] | SystemError>;
 };
+
+/** What an object is beside its bytes. Without it: JSON. */
+export type ObjectAbout = { contentType: string /** "": none */; contentEncoding: string };
+
 export type ObjectStore = {
-  put(key: string, value: Uint8Array): Promise<SystemError | undefined>;
+  /** An object is put once: the same bytes again are no error, others under its key are a `conflict`. */
+  put(key: string, value: Uint8Array, about?: ObjectAbout): Promise<SystemError | undefined>;
 };
+
+/** What a message carries beside its bytes. */
+export type MessageAbout = {
+  /** messages with one key keep their order, where the system has keys; "": none */
+  key: string;
+  headers: { readonly [name: string]: string };
+};
+
 export type Publisher = {
-  publish(id: string, message: Uint8Array): Promise<SystemError | undefined>;
+  /** `id` names the message for whoever removes duplicates: NATS's message id, a Kafka header. */
+  publish(id: string, message: Uint8Array, about?: MessageAbout): Promise<SystemError | undefined>;
 };
 export type HttpPoster = {
-  /** POSTs JSON; the reply's body where there is one */
-  post(id: string, body: Uint8Array): Promise<{ reply: string } | SystemError>;
+  /** Sends the body, JSON where nothing else is said; the reply's body where there is one */
+  post(id: string, body: Uint8Array, about?: ObjectAbout): Promise<{ reply: string } | SystemError>;
 };
 export type LocalFile = {
-  /** writes one event as `<id>.json` */
+  /** Writes one event: as `<id>.json`, or as the next line of the one file that all go to. */
   write(id: string, content: Uint8Array): Promise<SystemError | undefined>;
-  /** undefined where there is none */
+  /** undefined where there is none; an error where all events go to one file */
   read(id: string): Promise<Uint8Array | undefined | SystemError>;
-  /** Removing what is not there is no error. */
+  /** Removing what is not there is no error. As `read` otherwise. */
   remove(id: string): Promise<SystemError | undefined>;
+};
+export type SearchIndex = {
+  /** Indexes an event (JSON text) under its id; once more replaces. */
+  index(id: string, event: Uint8Array): Promise<SystemError | undefined>;
 };
 
 /** Where a tee sends, as the plan names it. */
@@ -111,13 +140,30 @@ export type Delivery = {
   response: string;
 };
 
+/** How a batch is written: an array, an event a line, or such lines in gzip. */
+export const CODECS = ["json", "ndjson", "ndjson.gz"] as const;
+export type Codec = (typeof CODECS)[number];
+
+/** A batch is sent when the first of these is reached. */
+export type BatchLimits = { events: number; bytes: number; ms: number; codec: Codec };
+
+/** How a tee's copies are sent: plain data. */
+export type TeeSending = {
+  /** the tee's name: what it gathers goes together */
+  tee: string;
+  /** goes before the id in the key of a store; may hold parts of the date (`orders/dt={date}/`) */
+  keyPrefix: string;
+  /** null: each copy by itself */
+  batch: BatchLimits | null;
+};
+
 export type Tees = {
   /** true in hosts where a tee waits for its target; false in proxies, where it must never delay a reply */
   waits: boolean;
   /** Takes the payload (JSON text) and returns at once; what cannot be kept is counted and dropped. */
-  offer(target: TeeTarget, id: string, payload: string): void;
-  /** Sends the payload and says what became of it. */
-  deliver(target: TeeTarget, id: string, payload: string): Promise<Delivery>;
+  offer(target: TeeTarget, sending: TeeSending, id: string, payload: string): void;
+  /** Sends the payload by itself, whatever `sending.batch` says, and says what became of it. */
+  deliver(target: TeeTarget, sending: TeeSending, id: string, payload: string): Promise<Delivery>;
 };
 
 /** A command to run: no shell in between, and nothing of one run is another's (B18). */
@@ -164,7 +210,11 @@ export type Checkpoints = {
 };
 
 /** A piece of work that a trace shows. */
-export type Span = { end(succeeded: boolean): void };
+export type Span = {
+  /** what happens within names it by this as its parent (W3C Trace Context, `traceparent`) */
+  traceparent: string;
+  end(succeeded: boolean): void;
+};
 
 /**
  * What pipelines and processes tell of themselves where the file asks for it. `name` is `<pipeline>` or
@@ -177,7 +227,8 @@ export type Instruments = {
   latency(kind: "pipeline" | "process", name: string, ns: number): void;
   /** how one run ended; a stop and a refusal are successes */
   ended(kind: "pipeline" | "process", name: string, succeeded: boolean): void;
-  span(kind: "pipeline" | "process", name: string): Span;
+  /** `parent`: the traceparent of what it is a part of; "" for nothing */
+  span(kind: "pipeline" | "process", name: string, parent: string): Span;
 };
 
 /** Keeps counts, sums and joins: one store, one atomic change at a time. */

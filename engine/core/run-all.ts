@@ -68,3 +68,18 @@ function resultOf(outcome: Outcome, context: RunContext): PipelineResult {
     refusal: outcome === Outcome.refuse ? context.refusal : undefined,
   };
 }
+
+/** The outcome of the first pipeline that refused or faulted, with its reasons in `context`; `next` when none did. */
+export function firstFailure(results: readonly PipelineResult[], context: RunContext): Outcome {
+  for (let i = 0; i < results.length; i++) {
+    const result = results[i] as PipelineResult;
+    if (result.outcome !== Outcome.refuse && result.outcome !== Outcome.fault) continue;
+    context.pipeline = result.pipeline;
+    context.process = result.process;
+    context.faultReason = result.faultReason;
+    context.faultDetail = result.faultDetail;
+    context.refusal = result.refusal;
+    return result.outcome;
+  }
+  return Outcome.next;
+}

@@ -7,7 +7,7 @@ import { linkOptions } from "./link.ts";
 import type { Outcome } from "./outcome.ts";
 import type { LinkedPipeline } from "./pipeline.ts";
 import { newPlan, newStep, type PipelineOptions, type StepOptions } from "./plan.ts";
-import type { CommandFailure, CommandRequest, Ports, Regexps, Schemas, TeeTarget } from "./ports.ts";
+import type { CommandFailure, CommandRequest, Ports, Regexps, Schemas, TeeSending, TeeTarget } from "./ports.ts";
 import type { LinkedStep } from "./processes/step.ts";
 import { type TestStore, testStore } from "./state/testing.ts";
 
@@ -48,7 +48,7 @@ export const testSchemas: Schemas = {
 };
 
 export type TestPorts = Ports & {
-  sent: { target: TeeTarget; id: string; payload: string }[];
+  sent: { target: TeeTarget; sending: TeeSending; id: string; payload: string }[];
   counted: { [name: string]: number };
   /** commands that were run */
   ran: CommandRequest[];
@@ -84,7 +84,7 @@ export function testPorts(): TestPorts {
     hmacs: { hmacSha256: (reference, text) => `hmac(${reference},${text.length})` },
     tees: {
       waits: false,
-      offer: (target, id, payload) => sent.push({ target, id, payload }),
+      offer: (target, sending, id, payload) => sent.push({ target, sending, id, payload }),
       deliver: () => Promise.resolve({ error: "", retryable: false, response: "" }),
     },
     counters: {
@@ -130,9 +130,12 @@ export function testPorts(): TestPorts {
       nowNs: () => ports.measured.length,
       latency: (kind, name, ns) => ports.measured.push(`${kind} ${name}.latency ${ns}`),
       ended: (kind, name, succeeded) => ports.measured.push(`${kind} ${name}.${succeeded ? "success" : "failure"}`),
-      span(kind, name) {
-        ports.measured.push(`begin ${kind} ${name}`);
-        return { end: (succeeded) => ports.measured.push(`end ${kind} ${name} ${succeeded}`) };
+      span(kind, name, parent) {
+        ports.measured.push(`begin ${kind} ${name}${parent === "" ? "" : ` in ${parent}`}`);
+        return {
+          traceparent: name,
+          end: (succeeded) => ports.measured.push(`end ${kind} ${name} ${succeeded}`),
+        };
       },
     },
   };

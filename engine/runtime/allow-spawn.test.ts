@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { loadConfig } from "../config/load.ts";
-import { findSystem } from "../systems/registry.ts";
-import { re2Regexps } from "./regexps.ts";
+import { loadText } from "./configuration.ts";
 import { StartError, startRuntime } from "./runtime.ts";
 
 const SPAWNER = { spawner: { name: "score", doSync: true, job: { runnable: { pathToExec: "cat" } } } };
@@ -29,8 +27,7 @@ async function start(definitions: object[], bound: string[], allowSpawn: boolean
     externalSystems: [{ externalType: "ExternalKVStore", name: "archive", connectionString: "mem:x" }],
     http: { version: 1, routes: [{ name: "r", request: { pipelines: bound } }] },
   };
-  const regexps = re2Regexps();
-  const loaded = loadConfig(JSON.stringify(config), { file: "t.json", regexps, systemForm: findSystem });
+  const loaded = loadText(JSON.stringify(config), "t.json");
   if (loaded.plan === undefined) throw new Error(JSON.stringify(loaded.diagnostics));
   try {
     const runtime = await startRuntime(loaded.plan, loaded.systems, { log: () => undefined, allowSpawn });

@@ -1,6 +1,6 @@
-/** Runs one case of `binge test`: a pipeline or a route on an input, compared with what is expected. */
+/** Runs one case of `binge test` on events: a pipeline or a route on an input, compared with what is expected. */
 import type { SystemConfig } from "../config/load.ts";
-import { type Expectation, findDifferences, type TestCase } from "../config/test-cases.ts";
+import type { Expectation, TestCase } from "../config/test-cases.ts";
 import { newRunContext } from "../core/context.ts";
 import { type Event, eventOf, newEvent } from "../core/event/event.ts";
 import { isObject, type JsonObject, type JsonValue, newObject, setOwn } from "../core/event/json.ts";
@@ -11,8 +11,10 @@ import { runPipeline } from "../core/pipeline.ts";
 import type { Plan } from "../core/plan.ts";
 import { HTTP_KEY } from "../core/processes/reserved.ts";
 import type { Reply } from "../core/routes/reply.ts";
-import { treat } from "../core/routes/section.ts";
+import { treat, type Verdict } from "../core/routes/section.ts";
+import { findDifferences } from "./differences.ts";
 import { type Runtime, StartError, startRuntime } from "./runtime.ts";
+import type { Direction } from "./standing.ts";
 
 export type CaseResult = { name: string /** a line each; [] = as expected */; differences: string[] };
 
@@ -27,36 +29,65 @@ type Observed = {
   detail: string;
 };
 
-export async function runCase(plan: Plan, systems: readonly SystemConfig[], testCase: TestCase): Promise<CaseResult> {
-  const copies: { [system: string]: JsonValue[] } = {};
-  let runtime: Runtime;
+/** A runtime for one case: no system is opened but stores in memory, and copies are kept. */
+export type Trial = {
+  runtime: Runtime;
+  copies: { [system: string]: JsonValue[] };
+  verdicts: { [direction in Direction]?: Verdict };
+  close(): Promise<void>;
+};
+
+/** Told of what happens in a trial, when it happens. */
+export type Watch = {
+  onCopy?(system: string, payload: string): void;
+  onVerdict?(direction: Direction, verdict: Verdict): void;
+};
+
+/** An error says what the configuration lacks. */
+export async function startTrial(
+  plan: Plan,
+  systems: readonly SystemConfig[],
+  watch: Watch = {},
+): Promise<Trial | { error: string }> {
+  const copies: Trial["copies"] = {};
+  const verdicts: Trial["verdicts"] = {};
   try {
-    runtime = await startRuntime(plan, systems, {
+    const runtime = await startRuntime(plan, systems, {
       log: () => {}, // what a test loses shows in its differences
       allowSpawn: true,
       tees: (target, payload) => {
         copies[target.name] = [...(copies[target.name] ?? []), JSON.parse(payload) as JsonValue];
+        watch.onCopy?.(target.name, payload);
+      },
+      onVerdict: (_route, direction, verdict) => {
+        verdicts[direction] = verdict;
+        watch.onVerdict?.(direction, verdict);
       },
     });
+    return { runtime, copies, verdicts, close: () => runtime.close(1000) };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    return { name: testCase.name, differences: [error.message] };
+    return { error: error.message };
   }
+}
+
+/** Runs a case on a pipeline or a route; cases with a request are the host's to run. */
+export async function runCase(plan: Plan, systems: readonly SystemConfig[], testCase: TestCase): Promise<CaseResult> {
+  const trial = await startTrial(plan, systems);
+  if ("error" in trial) return { name: testCase.name, differences: [trial.error] };
+  const { runtime, copies } = trial;
   try {
     const observed = await observe(runtime, testCase);
     const differences = typeof observed === "string" ? [observed] : compare(testCase.expect, observed, copies, runtime);
     return { name: testCase.name, differences };
   } finally {
-    await runtime.close(1000);
+    await trial.close();
   }
 }
 
 /** A string: the case itself is wrong. */
 async function observe(runtime: Runtime, testCase: TestCase): Promise<Observed | string> {
   const text = testCase.text ?? JSON.stringify(testCase.input ?? {});
-  if ((testCase.pipeline === undefined) === (testCase.route === undefined)) {
-    return "a case names either a pipeline or a route";
-  }
   return testCase.pipeline === undefined
     ? throughRoute(runtime, testCase, text)
     : throughPipeline(runtime, testCase, testCase.pipeline, text);
@@ -112,7 +143,8 @@ async function throughRoute(runtime: Runtime, testCase: TestCase, text: string):
   };
 }
 
-function jsonOf(text: string): JsonValue | undefined {
+/** What a text is as JSON, or itself where it is none. */
+export function jsonOf(text: string): JsonValue | undefined {
   try {
     return JSON.parse(text) as JsonValue;
   } catch {
@@ -151,6 +183,13 @@ function compare(
   }
   if (expected.reserved !== undefined)
     differences.push(...findDifferences(expected.reserved, observed.reserved, "contains", "reserved"));
+  differences.push(...teeDifferences(expected, copies));
+  return differences;
+}
+
+/** Copies that are others than expected, or more, or fewer. */
+export function teeDifferences(expected: Expectation, copies: Trial["copies"]): string[] {
+  const differences: string[] = [];
   for (const [system, wanted] of Object.entries(expected.tees ?? {})) {
     const found = copies[system] ?? [];
     if (found.length !== wanted.length)
@@ -162,7 +201,7 @@ function compare(
   return differences;
 }
 
-function schemaErrors(schema: JsonObject, output: JsonValue, runtime: Runtime): string[] {
+export function schemaErrors(schema: JsonObject, output: JsonValue, runtime: Runtime): string[] {
   const validator = runtime.ports.schemas.compile(schema);
   if ("flaws" in validator) return [`schema: ${validator.flaws.map((flaw) => flaw.message).join(", ")}`];
   return validator.validate(output).map((error) => `schema: ${error.keyword} at ${error.pointer || "the whole event"}`);

@@ -2,17 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { loadConfig } from "../config/load.ts";
 import { printDiagnostics } from "../config/print.ts";
-import { findSystem } from "../systems/registry.ts";
-import { filesBeside } from "./config-files.ts";
-import { re2Regexps } from "./regexps.ts";
-import { ajvSchemas } from "./schemas.ts";
+import { loadText } from "./configuration.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "agglo-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const file = join(folder, "agglo.json");
-const regexps = re2Regexps();
 
 function load(schema: unknown) {
   const config = {
@@ -20,13 +15,7 @@ function load(schema: unknown) {
     pipelines: [{ name: "p", processes: [{ name: "v" }] }],
     processDefinitions: [{ validator: { name: "v", schema } }],
   };
-  const loaded = loadConfig(JSON.stringify(config, null, 2), {
-    file: "agglo.json",
-    regexps,
-    schemas: ajvSchemas(regexps),
-    systemForm: findSystem,
-    readFile: filesBeside(file),
-  });
+  const loaded = loadText(JSON.stringify(config, null, 2), file);
   return { plan: loaded.plan, said: printDiagnostics(loaded.diagnostics, loaded.document, {}) };
 }
 
@@ -57,7 +46,7 @@ describe("a schema in a file", () => {
 
 test("a schema in the configuration is refused at its own line and column", () => {
   expect(load({ properties: { a: { maxLenght: 3 } } }).said).toMatch(
-    /^agglo\.json:\d+:\d+.*validator\.schema\.properties\.a\.maxLenght: unknown keyword/,
+    /agglo\.json:\d+:\d+.*validator\.schema\.properties\.a\.maxLenght: unknown keyword/,
   );
   expect(load(7).said).toContain("E_TYPE");
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { newCounters, newLossLog } from "./counters.ts";
+import { exposition } from "./exposition.ts";
 
 describe("counters", () => {
   test("add up, each label for itself", () => {
@@ -45,15 +46,18 @@ describe("counters", () => {
     const counters = newCounters();
     counters.add("redacted", "cards[0]", 5);
     counters.add("teeDropped", "a|b|full", 2);
-    counters.add("hostile", 'x"} 9\nagglo_fake_total 1\\\ud800', 1);
-    expect(counters.prometheus()).toBe(
+    counters.add("hostileName", 'x"} 9\nagglo_fake_total 1\\\ud800', 1);
+    expect(exposition(counters.families())).toBe(
       [
+        "# HELP agglo_redacted_total Values that a redactor's rule covered or took out.",
         "# TYPE agglo_redacted_total counter",
         'agglo_redacted_total{rule="cards[0]"} 5',
+        "# HELP agglo_tee_dropped_total Copies that are lost, by reason.",
         "# TYPE agglo_tee_dropped_total counter",
         'agglo_tee_dropped_total{target="a|b",reason="full"} 2',
-        "# TYPE agglo_hostile_total counter",
-        'agglo_hostile_total{label="x\\"} 9\\nagglo_fake_total 1\\\\\ufffd"} 1',
+        "# HELP agglo_hostile_name_total Counter hostileName.",
+        "# TYPE agglo_hostile_name_total counter",
+        'agglo_hostile_name_total{label="x\\"} 9\\nagglo_fake_total 1\\\\\ufffd"} 1',
         "",
       ].join("\n"),
     );

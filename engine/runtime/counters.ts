@@ -3,6 +3,8 @@
  * cannot make them many, nor the log long.
  */
 import type { Counters } from "../core/ports.ts";
+import { COUNTER_NAMES, unknownCounter } from "./counter-names.ts";
+import type { Family } from "./exposition.ts";
 import type { Timers } from "./ports.ts";
 import { maskCredentials } from "./secrets.ts";
 
@@ -10,40 +12,13 @@ import { maskCredentials } from "./secrets.ts";
 const LABELS_MAX = 1000;
 const OTHER = "other";
 
-/**
- * How a counter's label is told to Prometheus: a name for each of its parts, which stand in the label with `|` between
- * them. A counter that is not listed has one part, called `label`. Only the first part may hold a `|` itself.
- */
-const LABEL_NAMES: { readonly [counter: string]: readonly string[] } = {
-  messages: ["route", "direction", "verdict"],
-  faults: ["route", "direction", "reason"],
-  missingModes: ["route", "direction"],
-  mismatchedMarks: ["mark"],
-  redacted: ["rule"],
-  droppedEvents: ["process"],
-  stateErrors: ["process"],
-  stateOverflows: ["store"],
-  teeOffered: ["target"],
-  teeSent: ["target"],
-  teeRetried: ["target"],
-  teeDropped: ["target", "reason"],
-  teeSkipped: ["tee", "reason"],
-  spawned: ["process", "outcome"],
-  processRuns: ["process", "outcome"],
-  processLatencyNs: ["process"],
-  processLatencyRuns: ["process"],
-  pipelineRuns: ["pipeline", "outcome"],
-  pipelineLatencyNs: ["pipeline"],
-  pipelineLatencyRuns: ["pipeline"],
-};
-
 export type CounterRow = { name: string; label: string; value: number };
 
 export type RuntimeCounters = Counters & {
   /** every counter, in the order of their first use */
   snapshot(): CounterRow[];
-  /** Prometheus' text format: `agglo_<name>_total{…} value` */
-  prometheus(): string;
+  /** for Prometheus: `agglo_<name>_total` (counter-names.ts) */
+  families(): Family[];
 };
 
 type Values = Map<string, number>;
@@ -53,7 +28,7 @@ export function newCounters(): RuntimeCounters {
   return {
     add: (name, label, amount) => add(counters, name, label, amount),
     snapshot: () => snapshot(counters),
-    prometheus: () => prometheus(counters),
+    families: () => families(counters),
   };
 }
 
@@ -65,8 +40,13 @@ function add(counters: Map<string, Values>, name: string, label: string, amount:
     counters.set(name, values);
   }
   const before = values.get(label);
-  const kept = before === undefined && values.size >= LABELS_MAX ? OTHER : label;
-  values.set(kept, (before ?? values.get(kept) ?? 0) + amount);
+  if (before !== undefined) {
+    values.set(label, before + amount);
+    return;
+  }
+  // Two labels that are the same in UTF-8 would be one series twice, for which a scrape is refused whole.
+  const kept = values.size >= LABELS_MAX ? OTHER : label.toWellFormed();
+  values.set(kept, (values.get(kept) ?? 0) + amount);
 }
 
 function snapshot(counters: ReadonlyMap<string, Values>): CounterRow[] {
@@ -75,37 +55,24 @@ function snapshot(counters: ReadonlyMap<string, Values>): CounterRow[] {
   return rows;
 }
 
-function prometheus(counters: ReadonlyMap<string, Values>): string {
-  let text = "";
-  for (const [name, values] of counters) {
-    const metric = `agglo_${snakeCase(name)}_total`;
-    const names = LABEL_NAMES[name] ?? ["label"];
-    text += `# TYPE ${metric} counter\n`;
-    for (const [label, value] of values) text += `${metric}{${labelPairs(names, label)}} ${value}\n`;
-  }
-  return text;
+function families(counters: ReadonlyMap<string, Values>): Family[] {
+  return [...counters].map(([counter, values]) => {
+    const { name, help, labels } = COUNTER_NAMES[counter] ?? unknownCounter(counter);
+    const samples = [...values].map(([label, value]) => ({ suffix: "", labels: labelPairs(labels, label), value }));
+    return { name: `agglo_${name}_total`, help, type: "counter", samples };
+  });
 }
 
-function snakeCase(name: string): string {
-  const words = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return words.replace(/[^a-z0-9_]/g, "_");
-}
-
-function labelPairs(names: readonly string[], label: string): string {
-  const pairs: string[] = [];
+function labelPairs(names: readonly string[], label: string): [name: string, value: string][] {
+  const pairs: [string, string][] = [];
   let rest = label;
   for (let i = names.length - 1; i > 0; i--) {
     const bar = rest.lastIndexOf("|");
-    pairs.unshift(`${names[i]}="${escapeLabel(rest.slice(bar + 1))}"`);
+    pairs.unshift([names[i] as string, rest.slice(bar + 1)]);
     rest = bar === -1 ? rest : rest.slice(0, bar);
   }
-  pairs.unshift(`${names[0]}="${escapeLabel(rest)}"`);
-  return pairs.join(",");
-}
-
-function escapeLabel(value: string): string {
-  const escaped = value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n");
-  return escaped.toWellFormed();
+  pairs.unshift([names[0] as string, rest]);
+  return pairs;
 }
 
 const REPORT_EVERY_MS = 1000;
@@ -155,8 +122,11 @@ function lossLine(losses: Losses): string {
   let total = 0;
   for (const count of losses.byReason.values()) total += count;
   const counts = [...losses.byReason].map(([reason, count]) => `${reason} ${count}`).join(", ");
-  // JSON.stringify: what a system says may hold a line end, and a log line is one line.
-  const error = JSON.stringify(maskCredentials(losses.lastError).slice(0, ERROR_CHARS_MAX)).slice(1, -1);
-  const why = error === "" ? "" : `; last error: ${error}`;
+  const why = losses.lastError === "" ? "" : `; last error: ${shownError(losses.lastError)}`;
   return `${losses.subject}: ${total} lost since the last line (${counts})${why}`;
+}
+
+/** What a system says, fit for a log: bounded, without passwords, and one line. */
+export function shownError(message: string): string {
+  return JSON.stringify(maskCredentials(message).slice(0, ERROR_CHARS_MAX)).slice(1, -1);
 }

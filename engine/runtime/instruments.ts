@@ -1,19 +1,17 @@
-/**
- * The Instruments port over counters: of latencies their sum and number, from which averages and rates follow. Histograms
- * and traces come with the exporters.
- */
-import type { Counters, Instruments, Span } from "../core/ports.ts";
+/** The Instruments port over metrics and OpenTelemetry. */
+import type { Instruments } from "../core/ports.ts";
+import type { Metrics } from "./metrics.ts";
+import { openTelemetrySpans } from "./spans.ts";
 
-const NO_SPAN: Span = { end: () => undefined };
-
-export function countingInstruments(counters: Counters): Instruments {
+export function measuringInstruments(metrics: Metrics): Instruments {
   return {
-    nowNs: () => Number(process.hrtime.bigint()),
+    nowNs: () => performance.now() * 1e6,
     latency(kind, name, ns) {
-      counters.add(`${kind}LatencyNs`, name, ns);
-      counters.add(`${kind}LatencyRuns`, name, 1);
+      if (kind === "pipeline") metrics.pipelines.observe(name, ns);
+      else metrics.processes.observe(name, ns);
     },
-    ended: (kind, name, succeeded) => counters.add(`${kind}Runs`, `${name}|${succeeded ? "success" : "failure"}`, 1),
-    span: () => NO_SPAN,
+    ended: (kind, name, succeeded) =>
+      metrics.counters.add(`${kind}Runs`, `${name}|${succeeded ? "success" : "failure"}`, 1),
+    span: openTelemetrySpans(),
   };
 }

@@ -53,17 +53,24 @@ export function uuidIds(): Ids {
   return { uuid: () => randomUUID() };
 }
 
+/** Keys by the reference that names them in the plan. Each can be sent to another thread, its bytes never leave it. */
+export type Keys = ReadonlyMap<string, KeyObject>;
+
 export type NodeHmacs = Hmacs & {
   /**
    * Resolves the keys that a plan names, once, before it runs. Each that cannot be resolved is an error; a plan with one
    * must not be started.
    */
   prepare(references: readonly string[]): SecretError[];
+  /** what was prepared */
+  keys: Keys;
 };
 
 export function nodeHmacs(resolve: Secrets["resolve"]): NodeHmacs {
   const keys = new Map<string, KeyObject>();
   return {
+    ...keyedHmacs(keys),
+    keys,
     prepare(references) {
       const errors: SecretError[] = [];
       for (const reference of new Set(references)) {
@@ -73,6 +80,11 @@ export function nodeHmacs(resolve: Secrets["resolve"]): NodeHmacs {
       }
       return errors;
     },
+  };
+}
+
+export function keyedHmacs(keys: Keys): Hmacs {
+  return {
     hmacSha256(reference, text) {
       const key = keys.get(reference);
       // Our own bug, and no answer would do: without the key the text itself or a bare hash would go out.

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { loadConfig } from "../config/load.ts";
 import type { Plan } from "../core/plan.ts";
-import { findSystem } from "../systems/registry.ts";
-import { countersOf, unmatchedRedactions } from "./redactions.ts";
-import { re2Regexps } from "./regexps.ts";
+import { loadText } from "./configuration.ts";
+import { newCounters } from "./counters.ts";
+import { newMetrics } from "./metrics.ts";
+import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 
 function planOf(): Plan {
   const config = {
@@ -22,24 +22,29 @@ function planOf(): Plan {
       { redactor: { name: "unused", rules: [{ paths: ["a"], drop: true }] } },
     ],
   };
-  const loaded = loadConfig(JSON.stringify(config), { file: "t", regexps: re2Regexps(), systemForm: findSystem });
+  const loaded = loadText(JSON.stringify(config), "t");
   return loaded.plan as Plan;
 }
 
 test("every rule in use has a counter before it matches", () => {
-  const counters = countersOf(planOf());
-  expect(counters.prometheus()).toContain('agglo_redacted_total{rule="r[0]"} 0\nagglo_redacted_total{rule="r[1]"} 0\n');
-  expect(counters.prometheus()).not.toContain("unused");
+  const counters = newCounters();
+  countRedactions(planOf(), counters);
+  expect(counters.snapshot()).toEqual([
+    { name: "redacted", label: "r[0]", value: 0 },
+    { name: "redacted", label: "r[1]", value: 0 },
+  ]);
 });
 
 test("rules that matched nothing are named once there was traffic", () => {
   const plan = planOf();
-  const counters = countersOf(plan);
-  expect(unmatchedRedactions(plan, counters)).toEqual([]);
-  counters.add("messages", "x|request|passed", 1);
-  expect(unmatchedRedactions(plan, counters)[0]).toContain("since the start: r[0], r[1];");
+  const metrics = newMetrics();
+  const { counters, messages } = metrics;
+  countRedactions(plan, counters);
+  expect(unmatchedRedactions(plan, metrics)).toEqual([]);
+  messages.settled("x", "request", "passed");
+  expect(unmatchedRedactions(plan, metrics)[0]).toContain("since the start: r[0], r[1];");
   counters.add("redacted", "r[1]", 2);
-  expect(unmatchedRedactions(plan, counters)[0]).toContain("since the start: r[0];");
+  expect(unmatchedRedactions(plan, metrics)[0]).toContain("since the start: r[0];");
   counters.add("redacted", "r[0]", 1);
-  expect(unmatchedRedactions(plan, counters)).toEqual([]);
+  expect(unmatchedRedactions(plan, metrics)).toEqual([]);
 });

@@ -1,22 +1,21 @@
 /** Redactor rules as an operator sees them: each has its counter from the start, and those that never matched are named. */
 import type { Plan } from "../core/plan.ts";
 import { redactionLabels } from "../core/processes/redactor.ts";
-import { newCounters, type RuntimeCounters } from "./counters.ts";
+import type { RuntimeCounters } from "./counters.ts";
+import type { Metrics } from "./metrics.ts";
 
 const COUNTER = "redacted";
 const NAMED_MAX = 20;
 
-/** Counters in which each rule has its own at 0: one that is not there would say nothing. */
-export function countersOf(plan: Plan): RuntimeCounters {
-  const counters = newCounters();
+/** Gives each rule its counter, at 0 where it has none: one that is not there would say nothing. */
+export function countRedactions(plan: Plan, counters: RuntimeCounters): void {
   for (const label of labelsOf(plan)) counters.add(COUNTER, label, 0);
-  return counters;
 }
 
 /** A line about the rules that matched nothing although there was traffic; none where there is nothing to say. */
-export function unmatchedRedactions(plan: Plan, counters: RuntimeCounters): string[] {
+export function unmatchedRedactions(plan: Plan, { counters, messages }: Metrics): string[] {
+  if (!messages.any()) return [];
   const rows = counters.snapshot();
-  if (!rows.some((row) => row.name === "messages" && row.value > 0)) return [];
   const matched = new Set(rows.filter((row) => row.name === COUNTER && row.value > 0).map((row) => row.label));
   const unmatched = labelsOf(plan).filter((label) => !matched.has(label));
   if (unmatched.length === 0) return [];

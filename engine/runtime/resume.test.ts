@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadConfig } from "../config/load.ts";
 import { eventOf } from "../core/event/event.ts";
 import { setOwn } from "../core/event/json.ts";
 import { link } from "../core/link.ts";
@@ -12,10 +11,9 @@ import { testPorts } from "../core/testing.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
 import { isSystemError } from "../systems/failure.ts";
 import { openFile } from "../systems/file.ts";
-import { findSystem } from "../systems/registry.ts";
 import { COMMAND_LIMITS, nodeCommands } from "./commands.ts";
+import { loadText } from "./configuration.ts";
 import { nodeTimers } from "./ports.ts";
-import { re2Regexps } from "./regexps.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -47,7 +45,7 @@ async function setUp() {
     ],
     externalSystems: [{ externalType: "ExternalLocalFile", name: "records", connectionString: records }],
   };
-  const loaded = loadConfig(JSON.stringify(config), { file: "t", regexps: re2Regexps(), systemForm: findSystem });
+  const loaded = loadText(JSON.stringify(config), "t");
   if (loaded.plan === undefined) throw new Error(JSON.stringify(loaded.diagnostics));
   const ports = testPorts();
   ports.commands = nodeCommands({ timers: nodeTimers(), nowMs: Date.now, limits: COMMAND_LIMITS });

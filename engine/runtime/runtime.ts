@@ -1,45 +1,28 @@
-/** A plan put to work on Node: ports, systems, tee queue, counters. A host asks it for routes and tells it verdicts. */
-import { isUtf8 } from "node:buffer";
+/** A plan put to work on Node: ports, systems, tees, counters. A host asks it for routes and tells it verdicts. */
 import type { SystemConfig } from "../config/load.ts";
 import { link } from "../core/link.ts";
 import type { LinkedPipeline } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
-import type { Ports, Tees, TeeTarget } from "../core/ports.ts";
+import type { Hmacs, Ports, Tees, TeeTarget } from "../core/ports.ts";
 import { routeMark } from "../core/routes/needs.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
-import { type Deliver, deliverTo, directTees } from "../systems/direct-tees.ts";
-import { isSystemError } from "../systems/failure.ts";
-import { type Memory, newMemory } from "../systems/memory.ts";
-import { findSystem } from "../systems/registry.ts";
+import { deliverTo, directTees } from "../systems/direct-tees.ts";
+import type { Memory } from "../systems/memory.ts";
 import { statesOf } from "../systems/states.ts";
-import type { OpenedSystem } from "../systems/system.ts";
-import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
 import type { RuntimeCounters } from "./counters.ts";
-import { countingInstruments } from "./instruments.ts";
-import { mathRandom, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
-import { countersOf, unmatchedRedactions } from "./redactions.ts";
+import { measuringInstruments } from "./instruments.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Treat } from "./pool.ts";
+import { mathRandom, type NodeHmacs, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
+import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
-import { newSecrets } from "./secrets.ts";
-import { newTeeQueue, queuedTees, type TeeQueue } from "./tee-queue.ts";
-
-export type Log = (level: "info" | "warn" | "error", message: string) => void;
-
-export type Direction = "request" | "response";
-
-export type RuntimeOptions = {
-  log: Log;
-  /** true: processes may run commands; left out or false: a plan whose routes do is refused */
-  allowSpawn?: boolean;
-  /**
-   * What becomes of copies: queued and never waited for (proxies, the default); sent at once and waited for; or only
-   * shown to this function, while no system but stores in memory is opened (`binge test`).
-   */
-  tees?: "queued" | "direct" | ((target: TeeTarget, payload: string) => void);
-  /** told every verdict, after it is counted */
-  onVerdict?: (route: string, direction: Direction, verdict: Verdict) => void;
-};
+import { type Direction, newStanding, type RuntimeOptions, type Standing } from "./standing.ts";
+import type { Queued, SystemLease } from "./system-pool.ts";
+import { queuedTees } from "./tee-queue.ts";
+import { decodeUtf8, encodeUtf8, treatContent } from "./treat-content.ts";
 
 export type Runtime = {
   routes: LinkedRoute[];
@@ -49,20 +32,31 @@ export type Runtime = {
   pipelines: LinkedPipeline[];
   ports: Ports;
   counters: RuntimeCounters;
+  metrics: Metrics;
   /** what the `mem:` systems hold */
   memory: Memory;
-  /** copies waiting for their targets */
-  queued(): { events: number; bytes: number };
+  /** what the process may hold for others: whoever holds bytes takes them from here */
+  budget: MemoryBudget;
+  /** copies waiting for their targets, of all configurations */
+  queued(): { events: number; bytes: number; targets: Queued[] };
+  /** Treats a body, here or in the pool. */
+  treat: Treat;
   /** undefined: not valid UTF-8 */
   decodeUtf8(bytes: Uint8Array): string | undefined;
   encodeUtf8(text: string): Uint8Array;
-  /** a host tells what became of a message */
+  /** a host has a message for a section; `observe` or `abandoned` must follow, once */
+  received(route: string, direction: Direction): void;
+  /** the exchange ended before the message came whole */
+  abandoned(route: string, direction: Direction): void;
+  /** what became of a message */
   observe(route: string, direction: Direction, verdict: Verdict): void;
+  /** what became of the pipelines that run when an exchange is over */
+  exchangeEnded(route: string, outcome: "done" | "refused" | "faulted", detail: string): void;
   /** a route needs a body that the proxy does not send: counted, said once per route */
   missingMode(route: string, direction: Direction): void;
   /** the proxy's configuration was made for other routes than these: counted, said once per mark */
   mismatchedMark(mark: string): void;
-  /** Sends what tees hold for at most so long, then closes the systems. */
+  /** Gives its systems back: those that no other runtime has send what they hold for at most so long, and close. */
   close(timeoutMs: number): Promise<void>;
 };
 
@@ -76,87 +70,135 @@ export class StartError extends Error {
   }
 }
 
-/** Resolves secrets, opens systems and links the plan. Rejects with a StartError that says everything that is missing. */
+/** A runtime for one configuration, for as long as the process lives. Rejects with a StartError that says all that is missing. */
 export async function startRuntime(
   plan: Plan,
   systems: readonly SystemConfig[],
   options: RuntimeOptions,
 ): Promise<Runtime> {
-  const counters = countersOf(plan);
-  const secrets = newSecrets(process.env);
-  const log: Log = (level, message) => options.log(level, secrets.mask(message));
-  const hmacs = nodeHmacs(secrets.resolve);
-  const missing = hmacs.prepare(plan.secrets);
-  if (missing.length > 0) {
-    throw new StartError(
-      true,
-      missing.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`).join("\n"),
-    );
-  }
-  const allowSpawn = options.allowSpawn === true;
-  if (!allowSpawn) refuseSpawning(plan);
-  const memory = newMemory();
-  const mode = options.tees ?? "queued";
-  const opened = await openSystems(typeof mode === "function" ? inMemory(systems) : systems, memory);
-  const deliver = deliverTo((target) => opened.get(keyOf(target))?.port);
-  const queue = newQueue(plan, deliver, counters, log);
-  const commands = allowSpawn
-    ? nodeCommands({ timers: nodeTimers(), nowMs: Date.now, limits: COMMAND_LIMITS })
-    : refusedCommands();
-  const ports: Ports = {
-    regexps: re2Regexps(),
-    schemas: ajvSchemas(re2Regexps()),
-    clock: systemClock(),
-    ids: uuidIds(),
-    hmacs,
-    tees:
-      typeof mode === "function"
-        ? shownTees(mode)
-        : mode === "direct"
-          ? directTees(deliver, counters)
-          : queuedTees(queue, deliver, counters),
-    counters,
-    commands,
-    delays: nodeDelays(nodeTimers()),
-    random: mathRandom(),
-    checkpoints: checkpointsIn((target) => opened.get(keyOf(target))?.port),
-    instruments: countingInstruments(counters),
-    states: statesOf((name) => opened.get(keyOf({ type: "ExternalKVStore", name }))?.port),
+  const standing = newStanding(options);
+  const runtime = await newRuntime(plan, systems, standing);
+  return {
+    ...runtime,
+    async close(timeoutMs) {
+      await Promise.all([runtime.close(timeoutMs), standing.commands.close(timeoutMs)]);
+    },
   };
-  const warnOnce = newWarnOnce(log);
+}
+
+/** Resolves secrets, opens systems and links the plan; what another configuration has opened already is shared with it. */
+export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], standing: Standing): Promise<Runtime> {
+  const { metrics, options } = standing;
+  const { counters, messages } = metrics;
+  const hmacs = prepareHmacs(plan, standing);
+  if (options.allowSpawn !== true) refuseSpawning(plan);
+  const isShown = typeof options.tees === "function";
+  const lease = await standing.systems.acquire(isShown ? inMemory(systems) : systems);
+  if ("errors" in lease) throw new StartError(false, lease.errors.join("\n"));
+  countRedactions(plan, counters);
+  const ports = portsOf(standing, lease, hmacs);
   const linked = link(plan, ports);
   const routes = linkRoutes(linked, ports);
+  const pooled = options.pool?.add(plan, routes, ports, hmacs.keys);
   return {
     routes,
     routesByMark: new Map(routes.map((route) => [routeMark(route.plan), route])),
     pipelines: linked.pipelines,
     ports,
     counters,
-    memory,
-    queued: queue.gauges,
+    metrics,
+    memory: standing.memory,
+    budget: standing.budget,
+    queued: () => queuedIn(standing),
+    treat: pooled?.treat ?? treatContent,
     decodeUtf8,
-    encodeUtf8: (text) => Buffer.from(text, "utf8"),
+    encodeUtf8,
+    received: messages.received,
+    abandoned: messages.abandoned,
     observe(route, direction, verdict) {
-      counters.add("messages", `${route}|${direction}|${verdict.kind}`, 1);
+      messages.settled(route, direction, verdict.kind);
       if (verdict.kind === "faulted") counters.add("faults", `${route}|${direction}|${verdict.reason}`, 1);
+      if (verdict.kind === "refused") counters.add("refusals", `${route}|${direction}|${verdict.reply?.rule ?? ""}`, 1);
+      if (verdict.would !== undefined) counters.add("wouldHave", wouldHaveLabel(route, direction, verdict.would), 1);
       options.onVerdict?.(route, direction, verdict);
+    },
+    exchangeEnded(route, outcome, detail) {
+      counters.add("exchanges", `${route}|${outcome}`, 1);
+      if (detail !== "") standing.warnOnce(`route ${route}, exchange: ${detail}`);
     },
     missingMode(route, direction) {
       counters.add("missingModes", `${route}|${direction}`, 1);
-      warnOnce(
+      standing.warnOnce(
         `route ${route} needs the ${direction}'s body and Envoy does not send it whole: set ${direction}_body_mode: BUFFERED for it, as "binge envoy" prints`,
       );
     },
     mismatchedMark(mark) {
       counters.add("mismatchedMarks", mark, 1);
-      warnOnce(`Envoy's configuration names the route "${mark}", this server's has no such one: generate it anew`);
+      standing.warnOnce(
+        `Envoy's configuration names the route "${mark}", this server's has no such one: generate it anew`,
+      );
     },
     async close(timeoutMs) {
-      for (const line of unmatchedRedactions(plan, counters)) log("warn", line);
-      await Promise.all([queue.drain(timeoutMs), commands.close(timeoutMs)]);
-      await Promise.all([...opened.values()].map((system) => system.close()));
+      await pooled?.close(timeoutMs); // what it still does belongs in the queue
+      for (const line of unmatchedRedactions(plan, metrics)) standing.warnOnce(line);
+      await lease.release(timeoutMs);
     },
   };
+}
+
+function queuedIn({ systems }: Standing): ReturnType<Runtime["queued"]> {
+  const sum = { events: 0, bytes: 0, targets: systems.queued() };
+  for (const { events, bytes } of sum.targets) {
+    sum.events += events;
+    sum.bytes += bytes;
+  }
+  return sum;
+}
+
+function prepareHmacs(plan: Plan, standing: Standing): NodeHmacs {
+  const hmacs = nodeHmacs(standing.secrets.resolve);
+  const missing = hmacs.prepare(plan.secrets);
+  if (missing.length === 0) return hmacs;
+  const lines = missing.map(({ reference, error, remedy }) => `${reference}: ${error}; ${remedy}`);
+  throw new StartError(true, lines.join("\n"));
+}
+
+function portsOf(standing: Standing, lease: SystemLease, hmacs: Hmacs): Ports {
+  const portOf = (target: TeeTarget) => lease.find(target.type, target.name)?.port;
+  return {
+    regexps: re2Regexps(),
+    schemas: ajvSchemas(re2Regexps()),
+    clock: systemClock(),
+    ids: uuidIds(),
+    hmacs,
+    tees: teesOf(standing, lease),
+    counters: standing.metrics.counters,
+    commands: standing.commands,
+    delays: nodeDelays(nodeTimers()),
+    random: mathRandom(),
+    checkpoints: checkpointsIn(portOf),
+    instruments: measuringInstruments(standing.metrics),
+    states: statesOf((name) => lease.find("ExternalKVStore", name)?.port),
+  };
+}
+
+function teesOf({ options, metrics }: Standing, lease: SystemLease): Tees {
+  const { counters } = metrics;
+  if (typeof options.tees === "function") return shownTees(options.tees);
+  const deliver = deliverTo((target) => lease.find(target.type, target.name)?.port);
+  const direct = directTees(deliver, Date.now, counters);
+  if (options.tees === "direct") return direct;
+  const offer: Tees["offer"] = (target, sending, id, payload) => {
+    const system = lease.find(target.type, target.name);
+    if (system === undefined) throw new Error(`a tee's system "${target.name}" is not open`); // our own bug: all are
+    system.queue.offer(target, sending, id, payload);
+  };
+  return queuedTees({ offer }, direct);
+}
+
+// The reason stands last: it holds no bar, as nothing behind the route does.
+function wouldHaveLabel(route: string, direction: Direction, would: Verdict): string {
+  return `${route}|${direction}|${would.kind}|${would.kind === "faulted" ? would.reason : ""}`;
 }
 
 // What clients send would start programs: that is said where the server is started, not in the file alone.
@@ -165,23 +207,6 @@ function refuseSpawning(plan: Plan): void {
   if (names.length === 0) return;
   const list = names.map((name) => `"${name}"`).join(", ");
   throw new StartError(true, `${list} would run commands for what clients send: allow it with --allow-spawn`);
-}
-
-/** A client can provoke no more different warnings than this. */
-const WARNINGS_MAX = 1000;
-
-/** Says each warning once. */
-function newWarnOnce(log: Log): (message: string) => void {
-  const warned = new Set<string>();
-  return (message) => {
-    if (warned.size >= WARNINGS_MAX || warned.has(message)) return;
-    warned.add(message);
-    log("warn", message);
-  };
-}
-
-function keyOf(system: { type: string; name: string }): string {
-  return `${system.type} ${system.name}`;
 }
 
 // Counts and joins of a test need their stores; nothing of it leaves the process.
@@ -194,56 +219,10 @@ function shownTees(show: (target: TeeTarget, payload: string) => void): Tees {
   const nothing = { error: "", retryable: false, response: "" };
   return {
     waits: false,
-    offer: (target, _id, payload) => show(target, payload),
-    deliver: (target, _id, payload) => {
+    offer: (target, _sending, _id, payload) => show(target, payload),
+    deliver: (target, _sending, _id, payload) => {
       show(target, payload);
       return Promise.resolve(nothing);
     },
   };
-}
-
-async function openSystems(systems: readonly SystemConfig[], memory: Memory): Promise<Map<string, OpenedSystem>> {
-  const opened = new Map<string, OpenedSystem>();
-  const errors: string[] = [];
-  for (const system of systems) {
-    const connection = findSystem(system.type, system.connectionString);
-    if ("error" in connection) {
-      errors.push(`system "${system.name}": ${connection.error}`); // the loader has refused such a file already
-      continue;
-    }
-    const result = await connection.open({ name: system.name, memory });
-    if (isSystemError(result)) errors.push(`system "${system.name}": ${result.message}`);
-    else opened.set(keyOf(system), result);
-  }
-  if (errors.length === 0) return opened;
-  await Promise.all([...opened.values()].map((system) => system.close()));
-  throw new StartError(false, errors.join("\n"));
-}
-
-const QUEUE_BYTES = 64 * 1024 * 1024;
-const QUEUE_EVENTS = 100_000;
-
-function newQueue(plan: Plan, deliver: Deliver, counters: RuntimeCounters, log: Log): TeeQueue {
-  // A dead target fills its own share and no other's.
-  const shares = Math.max(1, plan.targets.length);
-  return newTeeQueue({
-    deliver,
-    budgetBytes: QUEUE_BYTES,
-    eventsMax: QUEUE_EVENTS,
-    targetBytes: Math.floor(QUEUE_BYTES / shares),
-    targetEvents: Math.floor(QUEUE_EVENTS / shares),
-    concurrency: 8,
-    retriesMax: 8,
-    backoff: { firstMs: 50, maxMs: 5000 },
-    random: Math.random,
-    nowMs: Date.now,
-    timers: nodeTimers(),
-    log: (line) => log("warn", line),
-    counters,
-  });
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  if (!isUtf8(bytes)) return undefined;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

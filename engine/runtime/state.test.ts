@@ -1,9 +1,7 @@
 import { afterEach, expect, test } from "vitest";
-import { loadConfig } from "../config/load.ts";
 import { treat, type Verdict } from "../core/routes/section.ts";
 import type { Fold } from "../core/state/update.ts";
-import { findSystem } from "../systems/registry.ts";
-import { re2Regexps } from "./regexps.ts";
+import { loadText } from "./configuration.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 const configOf = (setHeaders: { [name: string]: string }) => ({
@@ -30,11 +28,7 @@ let runtime: Runtime | undefined;
 afterEach(() => runtime?.close(0));
 
 async function start(setHeaders: { [name: string]: string }): Promise<(text: string) => Verdict | Promise<Verdict>> {
-  const loaded = loadConfig(JSON.stringify(configOf(setHeaders)), {
-    file: "test.json",
-    regexps: re2Regexps(),
-    systemForm: findSystem,
-  });
+  const loaded = loadText(JSON.stringify(configOf(setHeaders)), "test.json");
   if (loaded.plan === undefined) throw new Error(JSON.stringify(loaded.diagnostics));
   runtime = await startRuntime(loaded.plan, loaded.systems, { log: () => undefined });
   const section = runtime.routes[0]?.request;

@@ -1,142 +1,35 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { SystemError, TeeTarget } from "../core/ports.ts";
-import { deliverTo } from "../systems/direct-tees.ts";
+import type { BatchLimits, TeeSending, TeeTarget } from "../core/ports.ts";
+import { deliverTo, directTees } from "../systems/direct-tees.ts";
 import { isSystemError } from "../systems/failure.ts";
 import { newMemory } from "../systems/memory.ts";
 import { findSystem } from "../systems/registry.ts";
-import type { Sent } from "../systems/send.ts";
 import { newCounters } from "./counters.ts";
-import { nodeTimers, type Timers } from "./ports.ts";
-import { newTeeQueue, queuedTees, type TeeQueue, type TeeQueueOptions } from "./tee-queue.ts";
-
-function targetOf(name: string): TeeTarget {
-  return { type: "ExternalHttp", name, outputType: "web", connectionString: `http://${name}/` };
-}
-
-const SENT: Sent = { reply: "" };
-const DOWN: SystemError = { code: "http503", message: "error status 503 at http://u:pw@host/", retryable: true };
-const WRONG: SystemError = { code: "http400", message: "error status 400\nforged line", retryable: false };
-
-/** Time that passes when a test says so. */
-class FakeTimers implements Timers {
-  nowMs = 1_000_000;
-  private soonCallbacks: (() => void)[] = [];
-  private waiting: { atMs: number; callback: () => void }[] = [];
-
-  soon(callback: () => void): void {
-    this.soonCallbacks.push(callback);
-  }
-
-  after(delayMs: number, callback: () => void): () => void {
-    const timer = { atMs: this.nowMs + delayMs, callback };
-    this.waiting.push(timer);
-    return () => {
-      this.waiting = this.waiting.filter((other) => other !== timer);
-    };
-  }
-
-  /** Runs what is due now, and what promises and callbacks bring about. */
-  async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 3; quiet++) {
-      const callbacks = this.soonCallbacks.splice(0);
-      for (const callback of callbacks) callback();
-      for (let i = 0; i < 5; i++) await Promise.resolve();
-      if (callbacks.length > 0) quiet = -1;
-    }
-  }
-
-  async advance(delayMs: number): Promise<void> {
-    const untilMs = this.nowMs + delayMs;
-    for (;;) {
-      const next = this.waiting.filter((timer) => timer.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined) break;
-      this.waiting = this.waiting.filter((other) => other !== next);
-      this.nowMs = Math.max(this.nowMs, next.atMs);
-      next.callback();
-      await this.settle();
-    }
-    this.nowMs = untilMs;
-    await this.settle();
-  }
-
-  timerCount(): number {
-    return this.waiting.length;
-  }
-}
-
-type Call = { target: string; id: string; answer: (answer: Sent | SystemError) => void };
-type Rig = {
-  queue: TeeQueue;
-  timers: FakeTimers;
-  /** deliveries under way, in the order of their starts */
-  calls: Call[];
-  /** `target id` of every attempt */
-  attempts: string[];
-  lines: { atMs: number; line: string }[];
-  count(name: string, label: string): number;
-};
-
-function newRig(changes: Partial<TeeQueueOptions> = {}): Rig {
-  const timers = new FakeTimers();
-  const counters = newCounters();
-  const calls: Call[] = [];
-  const attempts: string[] = [];
-  const lines: Rig["lines"] = [];
-  const queue = newTeeQueue({
-    deliver: (target, id) =>
-      new Promise((resolve) => {
-        attempts.push(`${target.name} ${id}`);
-        const call: Call = {
-          target: target.name,
-          id,
-          answer(answer) {
-            calls.splice(calls.indexOf(call), 1);
-            resolve(answer);
-          },
-        };
-        calls.push(call);
-      }),
-    budgetBytes: 1000,
-    eventsMax: 100,
-    targetBytes: 500,
-    targetEvents: 50,
-    concurrency: 2,
-    retriesMax: 3,
-    backoff: { firstMs: 100, maxMs: 1000 },
-    random: () => 0,
-    nowMs: () => timers.nowMs,
-    timers,
-    log: (line) => lines.push({ atMs: timers.nowMs, line }),
-    counters,
-    ...changes,
-  });
-  const count = (name: string, label: string): number =>
-    counters.snapshot().find((row) => row.name === name && row.label === label)?.value ?? 0;
-  return { queue, timers, calls, attempts, lines, count };
-}
+import { nodeTimers } from "./ports.ts";
+import { queuedTees } from "./tee-queue.ts";
+import { chargeOf, DOWN, newRig, ONE_BY_ONE, type Rig, SENT, targetOf, WRONG } from "./testing/tee-rig.ts";
 
 describe("an offered event", () => {
   test("is sent after the caller is done, not before", async () => {
     const rig = newRig();
-    rig.queue.offer(targetOf("a"), "1", '{"é":1}');
+    rig.offer("a", "1", '{"é":1}');
     expect(rig.attempts).toEqual([]);
-    expect(rig.queue.gauges()).toEqual({ events: 1, bytes: 8 });
+    expect(rig.queue.gauges()).toMatchObject({ events: 1, bytes: chargeOf(8) });
     await rig.timers.settle();
     expect(rig.attempts).toEqual(["a 1"]);
     rig.calls[0]?.answer(SENT);
     await rig.timers.settle();
-    expect(rig.queue.gauges()).toEqual({ events: 0, bytes: 0 });
+    expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
     expect(rig.count("teeSent", "a")).toBe(1);
     expect(rig.lines).toEqual([]);
   });
 
   test("starts in the order of the offers, with no more under way than allowed", async () => {
     const rig = newRig();
-    for (const id of ["1", "2", "3", "4"]) rig.queue.offer(targetOf("a"), id, "{}");
+    for (const id of ["1", "2", "3", "4"]) rig.offer("a", id, "{}");
     await rig.timers.settle();
     expect(rig.calls.map((call) => call.id)).toEqual(["1", "2"]);
     rig.calls[1]?.answer(SENT);
@@ -146,7 +39,7 @@ describe("an offered event", () => {
 
   test("is sent again after 100, 200, 400 ms, then lost, and the line masks the password", async () => {
     const rig = newRig();
-    rig.queue.offer(targetOf("a"), "1", '{"card":"4111"}');
+    rig.offer("a", "1", '{"card":"4111"}');
     await rig.timers.settle();
     for (const waitMs of [100, 200, 400]) {
       rig.calls[0]?.answer(DOWN);
@@ -158,16 +51,16 @@ describe("an offered event", () => {
     rig.calls[0]?.answer(DOWN);
     await rig.timers.settle();
     expect(rig.attempts).toHaveLength(4);
-    expect(rig.count("teeDropped", "a|failed")).toBe(1);
+    expect(rig.count("teeDropped", "a|retries")).toBe(1);
     expect(rig.count("teeRetried", "a")).toBe(3);
     expect(rig.lines.map((entry) => entry.line)).toEqual([
-      'tee to "a": 1 lost since the last line (failed 1); last error: error status 503 at http://***@host/',
+      'tee to "a": 1 lost since the last line (retries 1); last error: error status 503 at http://***@host/',
     ]);
   });
 
   test("waits no longer than the cap, and up to half of it less", async () => {
     const rig = newRig({ retriesMax: 20, random: () => 1 });
-    rig.queue.offer(targetOf("a"), "1", "{}");
+    rig.offer("a", "1", "{}");
     await rig.timers.settle();
     for (let i = 0; i < 10; i++) {
       rig.calls[0]?.answer(DOWN);
@@ -179,31 +72,31 @@ describe("an offered event", () => {
 
   test("that its target refuses for good is lost at once, in one line of log", async () => {
     const rig = newRig();
-    rig.queue.offer(targetOf("a"), "1", "{}");
+    rig.offer("a", "1", "{}");
     await rig.timers.settle();
     rig.calls[0]?.answer(WRONG);
     await rig.timers.settle();
     expect(rig.attempts).toHaveLength(1);
     expect(rig.lines.map((entry) => entry.line)).toEqual([
-      'tee to "a": 1 lost since the last line (failed 1); last error: error status 400\\nforged line',
+      'tee to "a": 1 lost since the last line (retries 1); last error: error status 400\\nforged line',
     ]);
   });
 
   test("whose delivery rejects, which is our own bug, is accounted for", async () => {
     const rig = newRig({ deliver: () => Promise.reject(new Error("bug")) });
-    rig.queue.offer(targetOf("a"), "1", "{}");
+    rig.offer("a", "1", "{}");
     await rig.timers.settle();
-    expect(rig.count("teeDropped", "a|failed")).toBe(1);
-    expect(rig.queue.gauges()).toEqual({ events: 0, bytes: 0 });
+    expect(rig.count("teeDropped", "a|retries")).toBe(1);
+    expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
   });
 });
 
 describe("a queue", () => {
   test("that is full loses what comes, counts it and says so at most once a second", async () => {
     const rig = newRig({ targetEvents: 3 });
-    for (let i = 0; i < 3; i++) rig.queue.offer(targetOf("a"), `${i}`, "{}");
+    for (let i = 0; i < 3; i++) rig.offer("a", `${i}`, "{}");
     for (let tenth = 0; tenth < 25; tenth++) {
-      rig.queue.offer(targetOf("a"), `x${tenth}`, "{}");
+      rig.offer("a", `x${tenth}`, "{}");
       await rig.timers.advance(100);
     }
     await rig.timers.advance(5000);
@@ -217,28 +110,61 @@ describe("a queue", () => {
   });
 
   test("keeps room for the others when one target is dead", async () => {
-    const rig = newRig();
-    for (let i = 0; i < 200; i++) rig.queue.offer(targetOf("dead"), `${i}`, "x".repeat(20));
-    rig.queue.offer(targetOf("alive"), "1", "x".repeat(500));
+    const rig = newRig(); // 10,000 bytes, half of them for each
+    for (let i = 0; i < 200; i++) rig.offer("dead", `${i}`, "x".repeat(20));
+    rig.offer("alive", "1", "x".repeat(500));
     await rig.timers.settle();
-    expect(rig.queue.gauges()).toEqual({ events: 26, bytes: 1000 });
+    expect(rig.queue.gauges()).toMatchObject({ events: 10, bytes: 9 * chargeOf(20) + chargeOf(500) });
     rig.calls.find((call) => call.target === "alive")?.answer(SENT);
     await rig.timers.settle();
     expect(rig.count("teeSent", "alive")).toBe(1);
-    expect(rig.count("teeDropped", "dead|full")).toBe(175);
+    expect(rig.count("teeDropped", "dead|full")).toBe(191);
+  });
+
+  test("takes its memory from the process, gives it back, and is refused where others hold it", async () => {
+    const rig = newRig();
+    rig.memory.tryTake("bodies", 39_000);
+    rig.offer("a", "1", "x".repeat(300));
+    rig.offer("a", "2", "x".repeat(300));
+    await rig.timers.settle();
+    expect(rig.count("teeDropped", "a|full")).toBe(1);
+    expect(rig.memory.gauges().uses[3]).toEqual({ use: "tees", bytes: chargeOf(300) });
+    rig.calls[0]?.answer(SENT);
+    await rig.timers.settle();
+    expect(rig.memory.gauges().uses[3]?.bytes).toBe(0);
+  });
+
+  test("has no place at all for an event over its share, which is said apart from a full one", () => {
+    const rig = newRig();
+    rig.offer("a", "1", "x".repeat(5000));
+    expect(rig.count("teeDropped", "a|tooLarge")).toBe(1);
+  });
+
+  test("counts what its target finds too large", async () => {
+    const rig = newRig();
+    rig.offer("a", "1", "{}");
+    await rig.timers.settle();
+    rig.calls[0]?.answer({ code: "http413", message: "error status 413", retryable: false });
+    await rig.timers.settle();
+    expect(rig.count("teeDropped", "a|tooLarge")).toBe(1);
   });
 
   test("tells two systems of one name and different types apart", async () => {
     const rig = newRig({ concurrency: 1 });
-    rig.queue.offer(targetOf("a"), "1", "{}");
-    rig.queue.offer({ ...targetOf("a"), type: "ExternalKVStore", connectionString: "inMemStore" }, "2", "{}");
+    rig.offer("a", "1", "{}");
+    rig.queue.offer(
+      { ...targetOf("a"), type: "ExternalKVStore", connectionString: "inMemStore" },
+      ONE_BY_ONE,
+      "2",
+      "{}",
+    );
     await rig.timers.settle();
     expect(rig.calls.map((call) => call.id)).toEqual(["1", "2"]);
   });
 
   test("lets go of thousands of events in order", async () => {
-    const rig = newRig({ eventsMax: 5000, targetEvents: 5000, budgetBytes: 1e6, targetBytes: 1e6 });
-    for (let i = 0; i < 5000; i++) rig.queue.offer(targetOf("a"), `${i}`, "{}");
+    const rig = newRig({ eventsMax: 5000, targetEvents: 5000 }, 1e9);
+    for (let i = 0; i < 5000; i++) rig.offer("a", `${i}`, "{}");
     await rig.timers.settle();
     while (rig.calls.length > 0) {
       for (const call of [...rig.calls]) call.answer(SENT);
@@ -252,9 +178,9 @@ describe("a queue", () => {
 describe("draining", () => {
   test("sends what is left, takes no more, and leaves no timer behind", async () => {
     const rig = newRig();
-    for (const id of ["1", "2", "3"]) rig.queue.offer(targetOf("a"), id, "{}");
+    for (const id of ["1", "2", "3"]) rig.offer("a", id, "{}");
     const drained = rig.queue.drain(1000);
-    rig.queue.offer(targetOf("a"), "late", "{}");
+    rig.offer("a", "late", "{}");
     await rig.timers.settle();
     while (rig.calls.length > 0) {
       rig.calls[0]?.answer(SENT);
@@ -262,13 +188,13 @@ describe("draining", () => {
     }
     await drained;
     expect(rig.count("teeSent", "a")).toBe(3);
-    expect(rig.count("teeDropped", "a|closed")).toBe(1);
+    expect(rig.count("teeDropped", "a|shutdown")).toBe(1);
     expect(rig.timers.timerCount()).toBe(0);
   });
 
-  test("that takes too long drops the rest as closed, once, whatever is answered later", async () => {
+  test("that takes too long drops the rest as shutdown, once, whatever is answered later", async () => {
     const rig = newRig();
-    for (const id of ["1", "2", "3"]) rig.queue.offer(targetOf("a"), id, "{}");
+    for (const id of ["1", "2", "3"]) rig.offer("a", id, "{}");
     await rig.timers.settle();
     rig.calls[1]?.answer(DOWN);
     await rig.timers.settle();
@@ -280,14 +206,14 @@ describe("draining", () => {
     await rig.timers.advance(5000);
     expect(rig.attempts).toEqual(["a 1", "a 2"]);
     expect(rig.count("teeSent", "a")).toBe(0);
-    expect(rig.count("teeDropped", "a|closed")).toBe(3);
-    expect(rig.queue.gauges()).toEqual({ events: 0, bytes: 0 });
-    expect(rig.lines.map((entry) => entry.line)).toEqual(['tee to "a": 3 lost since the last line (closed 3)']);
+    expect(rig.count("teeDropped", "a|shutdown")).toBe(3);
+    expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
+    expect(rig.lines.map((entry) => entry.line)).toEqual(['tee to "a": 3 lost since the last line (shutdown 3)']);
   });
 
   test("says what was lost before the process ends, without waiting for the second to be over", async () => {
     const rig = newRig({ targetEvents: 0 });
-    for (const id of ["1", "2", "3"]) rig.queue.offer(targetOf("a"), id, "{}");
+    for (const id of ["1", "2", "3"]) rig.offer("a", id, "{}");
     await rig.queue.drain(1000);
     expect(rig.lines.map((entry) => entry.line)).toEqual([
       'tee to "a": 1 lost since the last line (full 1)',
@@ -303,136 +229,241 @@ describe("draining", () => {
   });
 });
 
-const LIMITS = { eventsMax: 12, budgetBytes: 120, targetEvents: 6, targetBytes: 60 };
-const NAMES = ["a", "b", "c"];
+describe("a target that is down", () => {
+  const circuit = { failuresMax: 3, waitMs: 1000, waitMaxMs: 4000 };
 
-/** What a queue with LIMITS must hold, worked out anew from what went in and came out. */
-type Model = { held: Map<string, { name: string; bytes: number }>; offered: number; full: number; closed: number };
-
-function modelOffer(model: Model, draining: boolean, name: string, id: string, bytes: number): void {
-  const all = [...model.held.values()];
-  const own = all.filter((item) => item.name === name);
-  const sum = (items: { bytes: number }[]): number => items.reduce((total, item) => total + item.bytes, bytes);
-  model.offered++;
-  if (draining) model.closed++;
-  else if (all.length >= LIMITS.eventsMax || sum(all) > LIMITS.budgetBytes) model.full++;
-  else if (own.length >= LIMITS.targetEvents || sum(own) > LIMITS.targetBytes) model.full++;
-  else model.held.set(id, { name, bytes });
-}
-
-function totalOf(rig: Rig, name: string, suffix = ""): number {
-  return NAMES.reduce((total, target) => total + rig.count(name, target + suffix), 0);
-}
-
-function checkAccounts(rig: Rig, model: Model): void {
-  const dropped = ["full", "failed", "closed"].map((reason) => totalOf(rig, "teeDropped", `|${reason}`));
-  const lost = dropped.reduce((total, count) => total + count, 0);
-  const { events, bytes } = rig.queue.gauges();
-  expect(totalOf(rig, "teeOffered")).toBe(model.offered);
-  expect(totalOf(rig, "teeSent") + lost + events).toBe(model.offered);
-  expect(dropped[0]).toBe(model.full);
-  expect(events).toBe(model.held.size);
-  expect(bytes).toBe([...model.held.values()].reduce((total, item) => total + item.bytes, 0));
-  expect(bytes).toBeLessThanOrEqual(LIMITS.budgetBytes);
-  for (const name of NAMES) {
-    expect(rig.calls.filter((call) => call.target === name).length).toBeLessThanOrEqual(2);
-    const own = [...model.held.values()].filter((item) => item.name === name).length;
-    const ownLost = ["full", "failed", "closed"].reduce(
-      (sum, reason) => sum + rig.count("teeDropped", `${name}|${reason}`),
-      0,
-    );
-    expect(rig.count("teeSent", name) + ownLost + own).toBe(rig.count("teeOffered", name));
+  /** Three events failed: the circuit is open. */
+  async function down() {
+    const rig = newRig({ circuit, concurrency: 3, retriesMax: 99 });
+    for (const id of ["1", "2", "3", "4"]) rig.offer("a", id, "{}");
+    await rig.timers.settle();
+    for (const call of [...rig.calls]) call.answer(DOWN);
+    await rig.timers.settle();
+    expect(rig.queue.gauges().targets).toMatchObject([{ target: "a", events: 4, down: true }]);
+    return rig;
   }
-}
 
-function checkLog(rig: Rig, drainedAtMs: number): void {
-  let told = 0;
-  const lastMs = new Map<string, number>();
-  for (const { atMs, line } of rig.lines) {
-    expect(line).not.toContain("SECRET");
-    const [, name = "", lost] = /^tee to "(.)": (\d+) lost/.exec(line) ?? [];
-    told += Number(lost);
-    if (atMs !== drainedAtMs) expect(atMs - (lastMs.get(name) ?? 0)).toBeGreaterThanOrEqual(1000);
-    lastMs.set(name, atMs);
-  }
-  expect(told).toBe(
-    ["full", "failed", "closed"].reduce((sum, reason) => sum + totalOf(rig, "teeDropped", `|${reason}`), 0),
-  );
-}
+  test("is left alone but for one try after each wait, which doubles to its longest", async () => {
+    const rig = await down();
+    for (const waitMs of [1000, 2000, 4000, 4000]) {
+      const before = rig.attempts.length;
+      await rig.timers.advance(waitMs - 1);
+      expect(rig.attempts).toHaveLength(before);
+      await rig.timers.advance(1);
+      expect(rig.attempts).toHaveLength(before + 1);
+      rig.calls[0]?.answer(DOWN);
+      await rig.timers.settle();
+    }
+    expect(rig.queue.gauges().events).toBe(4);
+  });
 
-type Action =
-  | { kind: "offer"; name: string; bytes: number }
-  | { kind: "answer"; call: number; answer: Sent | SystemError }
-  | { kind: "advance"; ms: number };
+  test("gets everything once a try succeeds, and both are said once", async () => {
+    const rig = await down();
+    await rig.timers.advance(1000);
+    rig.calls[0]?.answer(DOWN);
+    await rig.timers.advance(2000);
+    while (rig.calls.length > 0) {
+      rig.calls[0]?.answer(SENT);
+      await rig.timers.settle();
+    }
+    expect(rig.count("teeSent", "a")).toBe(4);
+    expect(rig.queue.gauges().targets).toMatchObject([{ events: 0, down: false }]);
+    expect(rig.lines.map((entry) => entry.line)).toEqual([
+      'tee to "a": down, copies wait; error status 503 at http://***@host/',
+      'tee to "a": back after 3 s',
+    ]);
+  });
 
-const actions: fc.Arbitrary<Action> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant("offer" as const),
-      name: fc.constantFrom(...NAMES),
-      bytes: fc.integer({ min: 6, max: 70 }),
-    }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant("answer" as const),
-      call: fc.nat(5),
-      answer: fc.constantFrom(SENT, DOWN, WRONG),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.integer({ min: 0, max: 1500 }) }) },
-);
+  test("takes up work again when an answer to an older try arrives", async () => {
+    const rig = newRig({ circuit: { ...circuit, failuresMax: 1 }, concurrency: 2 });
+    for (const id of ["1", "2", "3"]) rig.offer("a", id, "{}");
+    await rig.timers.settle();
+    rig.calls[1]?.answer(DOWN);
+    await rig.timers.settle();
+    expect(rig.queue.gauges().targets[0]?.down).toBe(true);
+    rig.calls[0]?.answer(SENT);
+    await rig.timers.settle();
+    expect(rig.calls.map((call) => call.id)).toEqual(["3"]);
+  });
 
-test("whatever fails, offered = sent + dropped + queued, limits hold, order holds, each loss is told once", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(actions, { maxLength: 60 }),
-      fc.integer({ min: 0, max: 2000 }),
-      async (script, drainMs) => {
-        const rig = newRig({ ...LIMITS, retriesMax: 1 });
-        const model: Model = { held: new Map(), offered: 0, full: 0, closed: 0 };
-        const retried = new Set<string>();
-        for (const [i, action] of script.entries()) {
-          if (action.kind === "offer") {
-            const id = String(i);
-            rig.queue.offer(targetOf(action.name), id, "SECRET".padEnd(action.bytes, "x"));
-            modelOffer(model, false, action.name, id, action.bytes);
-          } else if (action.kind === "advance") {
-            await rig.timers.advance(action.ms);
-          } else {
-            const call = rig.calls[action.call];
-            if (call === undefined) continue;
-            call.answer(action.answer);
-            const again = isSystemError(action.answer) && action.answer.retryable && !retried.has(call.id);
-            if (again) retried.add(call.id);
-            else model.held.delete(call.id);
-          }
-          await rig.timers.settle();
-          checkAccounts(rig, model);
-        }
-        let drainedAtMs = 0;
-        const drained = rig.queue.drain(drainMs).then(() => {
-          drainedAtMs = rig.timers.nowMs;
-        });
-        rig.queue.offer(targetOf("a"), "late", "SECRET");
-        modelOffer(model, true, "a", "late", 6);
-        await rig.timers.settle();
-        await rig.timers.advance(drainMs);
-        await drained;
-        model.held.clear();
-        checkAccounts(rig, model);
-        await rig.timers.advance(2000);
-        checkLog(rig, drainedAtMs);
-        const firsts = [...new Set(rig.attempts)]
-          .filter((attempt) => attempt.startsWith("a "))
-          .map((a) => Number(a.slice(2)));
-        expect(firsts).toEqual([...firsts].sort((x, y) => x - y));
-      },
-    ),
-    { numRuns: 1000 },
-  );
+  test("that went down again meanwhile has its whole wait: the first one's end is not its", async () => {
+    const rig = newRig({ circuit: { ...circuit, failuresMax: 1 }, concurrency: 3, retriesMax: 99 });
+    for (const id of ["1", "2", "3"]) rig.offer("a", id, "{}");
+    await rig.timers.settle();
+    rig.calls[0]?.answer(DOWN); // its wait would end at 1000
+    await rig.timers.advance(600);
+    rig.calls[0]?.answer(SENT);
+    await rig.timers.advance(100);
+    while (rig.calls.length > 0) {
+      rig.calls[0]?.answer(DOWN); // the next begins at 700
+      await rig.timers.settle();
+    }
+    const before = rig.attempts.length;
+    await rig.timers.advance(999);
+    expect(rig.attempts).toHaveLength(before);
+    await rig.timers.advance(1);
+    expect(rig.attempts).toHaveLength(before + 1);
+  });
+
+  test("is tried once more at once when the process ends, and no timer is left behind", async () => {
+    const rig = await down();
+    await rig.timers.advance(500); // the retries' own waits are over
+    const drained = rig.queue.drain(1000);
+    await rig.timers.settle();
+    expect(rig.calls).toHaveLength(1);
+    while (rig.calls.length > 0) {
+      rig.calls[0]?.answer(SENT);
+      await rig.timers.settle();
+    }
+    await drained;
+    expect(rig.count("teeSent", "a")).toBe(4);
+    expect(rig.timers.timerCount()).toBe(0);
+  });
+
+  test("that stays down when the process ends costs what waits, and leaves no timer behind either", async () => {
+    const rig = await down();
+    await rig.timers.advance(500);
+    const drained = rig.queue.drain(200);
+    await rig.timers.settle();
+    rig.calls[0]?.answer(DOWN);
+    await rig.timers.advance(200);
+    await drained;
+    expect(rig.count("teeDropped", "a|shutdown")).toBe(4);
+    expect(rig.timers.timerCount()).toBe(0);
+  });
+
+  test("does not keep one event for ever: its tries are counted all the same", async () => {
+    const rig = newRig({ circuit, concurrency: 1, retriesMax: 5 });
+    rig.offer("a", "1", "{}");
+    for (let tries = 0; tries < 6; tries++) {
+      await rig.timers.advance(4000);
+      rig.calls[0]?.answer(DOWN);
+      await rig.timers.settle();
+    }
+    expect(rig.count("teeDropped", "a|retries")).toBe(1);
+  });
+});
+
+test("a target that limps gets no more retries than a share of what it takes: the others come late", async () => {
+  const rig = newRig({ concurrency: 20, backoff: { firstMs: 100, maxMs: 60_000 } }, 1e6);
+  for (let i = 0; i < 15; i++) rig.offer("a", `${i}`, "{}");
+  await rig.timers.settle();
+  for (const call of [...rig.calls]) call.answer(DOWN);
+  await rig.timers.advance(100);
+  expect(rig.calls).toHaveLength(10); // as many as are free
+  for (const call of [...rig.calls]) call.answer(SENT);
+  await rig.timers.advance(60_000);
+  expect(rig.calls).toHaveLength(5);
+  for (const call of [...rig.calls].slice(0, 4)) call.answer(DOWN);
+  await rig.timers.advance(200);
+  expect(rig.calls).toHaveLength(1 + 2); // ten that were sent paid for two
+});
+
+describe("a batch", () => {
+  const batch = (changes: Partial<BatchLimits> = {}, keyPrefix = ""): TeeSending => ({
+    tee: JSON.stringify(changes),
+    keyPrefix,
+    batch: { events: 3, bytes: 1000, ms: 500, codec: "ndjson", ...changes },
+  });
+  const bodies = (rig: Rig) => rig.calls.map((call) => Buffer.from(call.outgoing.body).toString());
+
+  test("goes when it has its events, under an id that is the same in every try", async () => {
+    const rig = newRig();
+    const sending = batch();
+    for (const id of ["1", "2", "3", "4"]) rig.queue.offer(targetOf("a"), sending, id, `{"id":${id}}`);
+    await rig.timers.settle();
+    expect(bodies(rig)).toEqual(['{"id":1}\n{"id":2}\n{"id":3}\n']);
+    const first = rig.calls[0]?.id;
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    rig.calls[0]?.answer(DOWN);
+    await rig.timers.advance(100);
+    expect(rig.calls[0]).toMatchObject({ id: first, outgoing: { codec: "ndjson" } });
+    expect(bodies(rig)).toEqual(['{"id":1}\n{"id":2}\n{"id":3}\n']);
+    rig.calls[0]?.answer(SENT);
+    await rig.timers.settle();
+    expect(rig.count("teeSent", "a")).toBe(3);
+    expect(rig.queue.gauges().events).toBe(1);
+  });
+
+  test("goes when its time is over", async () => {
+    const rig = newRig();
+    rig.queue.offer(targetOf("a"), batch(), "1", "{}");
+    await rig.timers.advance(499);
+    expect(rig.calls).toEqual([]);
+    await rig.timers.advance(1);
+    expect(bodies(rig)).toEqual(["{}\n"]);
+  });
+
+  test("goes before an event that would make it too large, and such an event by itself", async () => {
+    const rig = newRig({ concurrency: 9 });
+    const sending = batch({ bytes: 20, events: 9, codec: "json" });
+    for (const size of [8, 8, 3, 50, 1]) rig.queue.offer(targetOf("a"), sending, `${size}`, "1".repeat(size));
+    await rig.timers.settle();
+    expect(bodies(rig)).toEqual(["[11111111,11111111]", "[111]", `[${"1".repeat(50)}]`]);
+  });
+
+  test("holds what belongs under one key only: at midnight another begins", async () => {
+    const rig = newRig();
+    const sending = batch({}, "orders/dt={date}/");
+    rig.timers.nowMs = Date.UTC(2026, 10, 24, 23, 59, 59, 900);
+    rig.queue.offer(targetOf("a"), sending, "1", "{}");
+    await rig.timers.advance(200);
+    rig.queue.offer(targetOf("a"), sending, "2", "{}");
+    await rig.timers.advance(500);
+    expect(rig.calls.map((call) => call.outgoing.keyPrefix)).toEqual([
+      "orders/dt=2026-11-24/",
+      "orders/dt=2026-11-25/",
+    ]);
+  });
+
+  test("is one tee's: another with the same target fills its own", async () => {
+    const rig = newRig();
+    rig.queue.offer(targetOf("a"), batch(), "1", "{}");
+    rig.queue.offer(targetOf("a"), batch({ codec: "json" }), "2", "{}");
+    await rig.timers.advance(500);
+    expect(bodies(rig).sort()).toEqual(["[{}]", "{}\n"]);
+  });
+
+  test("goes as it is where there is no room for more, and when the process ends", async () => {
+    const rig = newRig({ eventsMax: 2 });
+    const sending = batch();
+    for (const id of ["1", "2", "3"]) rig.queue.offer(targetOf("a"), sending, id, "{}");
+    await rig.timers.settle();
+    expect(bodies(rig)).toEqual(["{}\n{}\n"]);
+    rig.calls[0]?.answer(SENT);
+    await rig.timers.settle();
+    rig.queue.offer(targetOf("a"), sending, "4", "{}");
+    const drained = rig.queue.drain(1000);
+    await rig.timers.settle();
+    rig.calls[0]?.answer(SENT);
+    await drained;
+    expect(rig.count("teeSent", "a")).toBe(3);
+    expect(rig.count("teeDropped", "a|full")).toBe(1);
+    expect(rig.timers.timerCount()).toBe(0);
+  });
+
+  test("goes with a quarter of its target's share, however large the file lets it grow", async () => {
+    const rig = newRig({ concurrency: 9, targetBytes: 4 * chargeOf(300) });
+    for (const id of ["1", "2"]) rig.queue.offer(targetOf("a"), batch({ bytes: 1e6 }), id, "x".repeat(300));
+    await rig.timers.settle();
+    expect(rig.calls).toHaveLength(2);
+    const few = newRig({ concurrency: 9, targetEvents: 8 });
+    const sending = batch({ events: 100 });
+    for (const id of ["1", "2", "3", "4"]) few.queue.offer(targetOf("a"), sending, id, "{}");
+    await few.timers.settle();
+    expect(bodies(few)).toEqual(["{}\n{}\n", "{}\n{}\n"]);
+  });
+
+  test("that is lost loses all its events", async () => {
+    const rig = newRig();
+    const sending = batch();
+    for (const id of ["1", "2", "3"]) rig.queue.offer(targetOf("a"), sending, id, "{}");
+    await rig.timers.settle();
+    rig.calls[0]?.answer(WRONG);
+    await rig.timers.settle();
+    expect(rig.count("teeDropped", "a|retries")).toBe(3);
+    expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
+  });
 });
 
 describe("a proxy's tees", () => {
@@ -447,14 +478,14 @@ describe("a proxy's tees", () => {
     const deliver = deliverTo((wanted) => (wanted.name === "folder" ? opened.port : undefined));
     const counters = newCounters();
     const rig = newRig({ deliver, timers: nodeTimers(), counters });
-    const tees = queuedTees(rig.queue, deliver, counters);
+    const tees = queuedTees(rig.queue, directTees(deliver, Date.now, counters));
     expect(tees.waits).toBe(false);
-    for (const id of ["a", "b"]) tees.offer(target, id, `{"id":"${id}"}`);
-    tees.offer({ ...target, name: "gone" }, "c", "{}");
+    for (const id of ["a", "b"]) tees.offer(target, ONE_BY_ONE, id, `{"id":"${id}"}`);
+    tees.offer({ ...target, name: "gone" }, ONE_BY_ONE, "c", "{}");
     await rig.queue.drain(10_000);
     expect((await readdir(directory)).sort()).toEqual(["a.json", "b.json"]);
     expect(await readFile(join(directory, "a.json"), "utf8")).toBe('{"id":"a"}');
-    expect(counters.snapshot()).toContainEqual({ name: "teeDropped", label: "gone|failed", value: 1 });
+    expect(counters.snapshot()).toContainEqual({ name: "teeDropped", label: "gone|retries", value: 1 });
     await rm(directory, { recursive: true });
   });
 });

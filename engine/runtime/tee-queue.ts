@@ -1,119 +1,62 @@
 /**
  * What a proxy does with the copies its tees make: keeps a bounded number, sends them in the background, and counts every
- * one that is lost. Always true, for each target: offered = sent + dropped + queued (waiting, under way or before a retry).
+ * one that is lost. Always true, for each target, in events: offered = sent + dropped + queued (filling a batch, waiting,
+ * under way or before a retry).
  *
- *   offer -> waiting -> under way -> sent
- *     |         |        |     ^
- *     |         |        v     | back-off
- *     |         |     retryable error, until the retries are used up
- *     v         v        v
- *   full     closed   failed, closed          (dropped, by reason)
+ *   offer -> filling -> waiting -> under way -> sent
+ *     |                    |        |     ^
+ *     |                    |        v     | back-off, circuit (tee-lane.ts)
+ *     |                    |     retryable error, until the retries are used up
+ *     v                    v        v
+ *   full, tooLarge,     shutdown   retries, tooLarge, shutdown      (dropped, by reason)
+ *   shutdown
  */
-import type { Counters, SystemError, Tees, TeeTarget } from "../core/ports.ts";
-import { type Deliver, directTees } from "../systems/direct-tees.ts";
-import { failure, isSystemError } from "../systems/failure.ts";
-import type { Sent } from "../systems/send.ts";
-import { type LossLog, newLossLog } from "./counters.ts";
-import type { Timers } from "./ports.ts";
+import type { BatchLimits, TeeSending, Tees, TeeTarget } from "../core/ports.ts";
+import { addCopy, type Batch, type Copy, isFull, newBatch, ownBytes, ownId, takesCopy } from "./tee-batch.ts";
+import { halfOpen } from "./tee-circuit.ts";
+import { hold, type Lane, lose, newLane, type Queue, release, schedule, type TeeQueueOptions } from "./tee-lane.ts";
 
-export type TeeQueueOptions = {
-  deliver: Deliver;
-  /**
-   * What all targets together may hold, in bytes of UTF-8 as they will be sent. V8 needs as much for Latin text, at most
-   * twice as much for other.
-   */
-  budgetBytes: number;
-  eventsMax: number;
-  /** What one target may hold of both: with budget / number of targets, a dead one takes nothing from the others. */
-  targetBytes: number;
-  targetEvents: number;
-  /** events under way to one target; they start in the order of their offers */
-  concurrency: number;
-  /** how often an event is sent again after a retryable error */
-  retriesMax: number;
-  /** the wait before a retry: firstMs, doubled each time up to maxMs, of which a random half is taken off */
-  backoff: { firstMs: number; maxMs: number };
-  random(): number;
-  nowMs(): number;
-  timers: Timers;
-  /** gets a line for a target at most once a second, and one more when the queue closes */
-  log(line: string): void;
-  counters: Counters;
-};
+export type TargetGauges = { target: string; events: number; bytes: number; down: boolean };
 
 export type TeeQueue = {
   /** Takes the payload and returns at once; nothing is sent before the caller is done. */
-  offer(target: TeeTarget, id: string, payload: string): void;
-  /** Takes no more, sends what it holds for at most so long, then drops the rest as `closed`. */
+  offer(target: TeeTarget, sending: TeeSending, id: string, payload: string): void;
+  /** Takes no more, sends what it holds for at most so long, then drops the rest as `shutdown`. */
   drain(timeoutMs: number): Promise<void>;
-  /** events and bytes held now */
-  gauges(): { events: number; bytes: number };
-};
-
-/** Why an event was lost: no room, the target would not have it, the queue ended. */
-export type DropReason = "full" | "failed" | "closed";
-
-type Item = {
-  target: TeeTarget;
-  id: string;
-  payload: string;
-  bytes: number;
-  retries: number;
-  /** ends the wait before a retry */
-  cancel: (() => void) | undefined;
-  /** sent or dropped: an answer that comes later changes nothing */
-  settled: boolean;
-};
-
-/** All there is for one target. */
-type Lane = {
-  name: string;
-  /** first in, first out from `head` on; nothing before it */
-  waiting: (Item | undefined)[];
-  head: number;
-  /** under way or before a retry */
-  busy: Set<Item>;
-  scheduled: boolean;
-  events: number;
-  bytes: number;
-  losses: LossLog;
-};
-
-type Queue = {
-  options: TeeQueueOptions;
-  lanes: Map<string, Lane>;
-  events: number;
-  bytes: number;
-  closing: Promise<void> | undefined;
-  /** called when the last event is gone */
-  onEmpty: (() => void) | undefined;
+  /** events held now, and the memory taken for them */
+  gauges(): { events: number; bytes: number; targets: TargetGauges[] };
 };
 
 export function newTeeQueue(options: TeeQueueOptions): TeeQueue {
   const queue: Queue = { options, lanes: new Map(), events: 0, bytes: 0, closing: undefined, onEmpty: undefined };
   return {
-    offer: (target, id, payload) => offer(queue, target, id, payload),
+    offer: (target, sending, id, payload) => offer(queue, target, sending, id, payload),
     drain(timeoutMs) {
       queue.closing ??= new Promise((resolve) => drain(queue, timeoutMs, resolve));
       return queue.closing;
     },
-    gauges: () => ({ events: queue.events, bytes: queue.bytes }),
+    gauges: () => ({ events: queue.events, bytes: queue.bytes, targets: [...queue.lanes.values()].map(gaugesOf) }),
   };
 }
 
-function offer(queue: Queue, target: TeeTarget, id: string, payload: string): void {
+/** For proxies: tees are queued and not waited for, but for those whose results are read. */
+export function queuedTees(queue: Pick<TeeQueue, "offer">, direct: Tees): Tees {
+  return { ...direct, waits: false, offer: queue.offer };
+}
+
+/** What an event takes beside its bytes: its id, its buffer, its batch, its places in lists (`npm run bench:tee`). */
+export const EVENT_OVERHEAD_BYTES = 512;
+
+function offer(queue: Queue, target: TeeTarget, sending: TeeSending, id: string, payload: string): void {
   const lane = laneOf(queue, target);
   queue.options.counters.add("teeOffered", lane.name, 1);
   const bytes = Buffer.byteLength(payload);
-  if (queue.closing !== undefined) {
-    lose(queue, lane, "closed", 1, "");
-  } else if (!hasRoom(queue, lane, bytes)) {
-    lose(queue, lane, "full", 1, "");
-  } else {
-    lane.waiting.push({ target, id, payload, bytes, retries: 0, cancel: undefined, settled: false });
-    hold(queue, lane, 1, bytes);
-    schedule(queue, lane);
-  }
+  const charge = bytes + EVENT_OVERHEAD_BYTES;
+  const reason = takeRoom(queue, lane, charge);
+  // What is filling cannot fill further: sent as it is, it makes room.
+  if (reason === "full") sealAll(queue, lane);
+  if (reason !== "") lose(queue, lane, reason, 1, "");
+  else keep(queue, lane, target, sending, { id: ownId(id), event: ownBytes(payload, bytes), charge });
 }
 
 function laneOf(queue: Queue, target: TeeTarget): Lane {
@@ -127,92 +70,64 @@ function laneOf(queue: Queue, target: TeeTarget): Lane {
   return lane;
 }
 
-function newLane(name: string, options: TeeQueueOptions): Lane {
-  const losses = newLossLog(`tee to ${JSON.stringify(name)}`, options);
-  return { name, waiting: [], head: 0, busy: new Set(), scheduled: false, events: 0, bytes: 0, losses };
+function gaugesOf(lane: Lane): TargetGauges {
+  return { target: lane.name, events: lane.events, bytes: lane.bytes, down: lane.circuit.state !== "closed" };
 }
 
-function hasRoom(queue: Queue, lane: Lane, bytes: number): boolean {
-  const { eventsMax, budgetBytes, targetEvents, targetBytes } = queue.options;
-  const inAll = queue.events < eventsMax && queue.bytes + bytes <= budgetBytes;
-  return inAll && lane.events < targetEvents && lane.bytes + bytes <= targetBytes;
+/** Takes the memory for one event; why not, or "". */
+function takeRoom(queue: Queue, lane: Lane, charge: number): "" | "shutdown" | "tooLarge" | "full" {
+  const { eventsMax, targetEvents, targetBytes, memory } = queue.options;
+  if (queue.closing !== undefined) return "shutdown";
+  if (charge > targetBytes) return "tooLarge";
+  if (queue.events >= eventsMax || lane.events >= targetEvents || lane.bytes + charge > targetBytes) return "full";
+  if (!memory.tryTake("tees", charge)) return "full";
+  hold(queue, lane, 1, charge);
+  return "";
 }
 
-function hold(queue: Queue, lane: Lane, events: number, bytes: number): void {
-  lane.events += events;
-  lane.bytes += bytes;
-  queue.events += events;
-  queue.bytes += bytes;
-}
-
-// Sending costs more than keeping: it happens after the traffic that is being answered now.
-function schedule(queue: Queue, lane: Lane): void {
-  if (lane.scheduled) return;
-  lane.scheduled = true;
-  queue.options.timers.soon(() => {
-    lane.scheduled = false;
-    start(queue, lane);
-  });
-}
-
-function start(queue: Queue, lane: Lane): void {
-  while (lane.busy.size < queue.options.concurrency) {
-    const item = takeFirst(lane);
-    if (item === undefined) return;
-    lane.busy.add(item);
-    attempt(queue, lane, item);
+function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, copy: Copy): void {
+  const nowMs = queue.options.nowMs();
+  if (sending.batch === null) {
+    send(queue, lane, newBatch(target, sending, nowMs, copy));
+    return;
   }
-}
-
-/** Places of events long gone are given back once there are this many, not one by one: shift() moves all the others. */
-const GONE_MAX = 1024;
-
-function takeFirst(lane: Lane): Item | undefined {
-  const item = lane.waiting[lane.head];
-  if (item === undefined) return undefined;
-  lane.waiting[lane.head] = undefined; // its payload counts no longer as waiting: let it go with the event
-  lane.head++;
-  if (lane.head === lane.waiting.length || lane.head >= GONE_MAX) {
-    lane.waiting = lane.waiting.slice(lane.head);
-    lane.head = 0;
+  let batch = lane.filling.get(sending.tee);
+  if (batch !== undefined && !takesCopy(batch, sending.batch, copy, nowMs)) {
+    seal(queue, lane, batch);
+    batch = undefined;
   }
-  return item;
+  if (batch === undefined) batch = begin(queue, lane, sending.batch, newBatch(target, sending, nowMs, copy));
+  else addCopy(batch, copy);
+  if (isFull(batch, sending.batch) || isLarge(queue, batch)) seal(queue, lane, batch);
 }
 
-function attempt(queue: Queue, lane: Lane, item: Item): void {
-  queue.options.deliver(item.target, item.id, item.payload).then(
-    (answer) => answered(queue, lane, item, answer),
-    // Our own bug, but the event must still be accounted for.
-    (thrown: unknown) => answered(queue, lane, item, failure("bug", String(thrown), false)),
-  );
+function begin(queue: Queue, lane: Lane, limits: BatchLimits, batch: Batch): Batch {
+  batch.cancel = queue.options.timers.after(limits.ms, () => seal(queue, lane, batch));
+  lane.filling.set(batch.sending.tee, batch);
+  return batch;
 }
 
-function answered(queue: Queue, lane: Lane, item: Item, answer: Sent | SystemError): void {
-  if (item.settled) return;
-  if (!isSystemError(answer)) {
-    queue.options.counters.add("teeSent", lane.name, 1);
-    release(queue, lane, item);
-  } else if (answer.retryable && item.retries < queue.options.retriesMax) {
-    queue.options.counters.add("teeRetried", lane.name, 1);
-    item.cancel = queue.options.timers.after(backoffMs(queue.options, item.retries), () => attempt(queue, lane, item));
-    item.retries++;
-  } else {
-    lose(queue, lane, "failed", 1, answer.message);
-    release(queue, lane, item);
-  }
+/** A batch takes a quarter of its target's share at most: others fill while it is under way. */
+function isLarge(queue: Queue, batch: Batch): boolean {
+  const { targetBytes, targetEvents } = queue.options;
+  return 4 * batch.charged >= targetBytes || 4 * batch.ids.length >= targetEvents;
 }
 
-function backoffMs(options: TeeQueueOptions, retries: number): number {
-  const full = Math.min(options.backoff.maxMs, options.backoff.firstMs * 2 ** retries);
-  return full * (1 - options.random() / 2);
+/** A batch gets no more events. */
+function seal(queue: Queue, lane: Lane, batch: Batch): void {
+  batch.cancel?.();
+  batch.cancel = undefined;
+  lane.filling.delete(batch.sending.tee);
+  send(queue, lane, batch);
 }
 
-function release(queue: Queue, lane: Lane, item: Item): void {
-  item.settled = true;
-  lane.busy.delete(item);
-  hold(queue, lane, -1, -item.bytes);
+function sealAll(queue: Queue, lane: Lane): void {
+  for (const batch of lane.filling.values()) seal(queue, lane, batch);
+}
+
+function send(queue: Queue, lane: Lane, batch: Batch): void {
+  lane.waiting.push(batch);
   schedule(queue, lane);
-  if (queue.events === 0) queue.onEmpty?.();
 }
 
 function drain(queue: Queue, timeoutMs: number, resolve: () => void): void {
@@ -224,27 +139,26 @@ function drain(queue: Queue, timeoutMs: number, resolve: () => void): void {
   };
   const cancelTimeout = queue.options.timers.after(timeoutMs, end);
   queue.onEmpty = end;
+  for (const lane of queue.lanes.values()) {
+    sealAll(queue, lane);
+    halfOpen(lane.circuit); // a target that was down has its chance now, not when its wait is over
+    schedule(queue, lane);
+  }
   if (queue.events === 0) end();
 }
 
 function closeLane(queue: Queue, lane: Lane): void {
-  const left = [...lane.busy, ...lane.waiting.slice(lane.head)].filter((item) => item !== undefined);
+  lane.cancelWait?.();
+  const left = [...lane.busy, ...lane.waiting.slice(lane.head)].filter((batch) => batch !== undefined);
   lane.waiting = [];
   lane.head = 0;
-  for (const item of left) {
-    item.cancel?.();
-    release(queue, lane, item);
+  lane.due = [];
+  let events = 0;
+  for (const batch of left) {
+    batch.cancel?.();
+    events += batch.ids.length;
+    release(queue, lane, batch);
   }
-  if (left.length > 0) lose(queue, lane, "closed", left.length, "");
+  if (events > 0) lose(queue, lane, "shutdown", events, "");
   lane.losses.flush();
-}
-
-function lose(queue: Queue, lane: Lane, reason: DropReason, events: number, error: string): void {
-  queue.options.counters.add("teeDropped", `${lane.name}|${reason}`, events);
-  lane.losses.add(reason, events, error);
-}
-
-/** For proxies: tees are queued and never waited for. */
-export function queuedTees(queue: TeeQueue, deliver: Deliver, counters: Counters): Tees {
-  return { ...directTees(deliver, counters), waits: false, offer: queue.offer };
 }

@@ -72,37 +72,41 @@ export function takesEvents(name: string, open: () => Promise<Bench>): void {
 
 /** Keys that a store of another make trips over. */
 const HOSTILE_KEYS = ["a", "a:b", "abcd", "__proto__", "constructor", "../a", " ", "é😀", "x".repeat(1000)];
+const MANY_KEYS = 10_000;
+const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, i) => i);
 
-export function keepsValues(name: string, open: () => KeyValueStore): void {
+/** `open` gives a store that is empty. */
+export function keepsValues(name: string, open: () => KeyValueStore | Promise<KeyValueStore>): void {
   describe(`${name} keeps values:`, () => {
+    let store: KeyValueStore;
+    beforeEach(async () => {
+      store = await open();
+    });
+
     test("a key that was never put has none", async () => {
-      expect(await open().get("missing")).toBeUndefined();
+      expect(await store.get("missing")).toBeUndefined();
     });
 
     test("hostile keys are keys like any other", async () => {
-      const store = open();
       for (const key of HOSTILE_KEYS) expect(await store.put(key, Buffer.from(`value of ${key}`))).toBeUndefined();
       for (const key of HOSTILE_KEYS) expect(textOf(await store.get(key))).toBe(`value of ${key}`);
     });
 
     test("putting again replaces", async () => {
-      const store = open();
       await store.put("a", Buffer.from("one"));
       expect(await store.put("a", Buffer.from("two"))).toBeUndefined();
       expect(textOf(await store.get("a"))).toBe("two");
     });
 
     test("any byte is kept, and the caller's buffer is the caller's", async () => {
-      const store = open();
-      const value = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
-      await store.put("a", value);
+      const value = Buffer.from(EVERY_BYTE);
+      const put = store.put("a", value);
+      await put;
       value.fill(0);
-      const kept = await store.get("a");
-      expect(kept).toEqual(Uint8Array.from({ length: 256 }, (_, i) => i));
+      expect(await store.get("a")).toEqual(EVERY_BYTE);
     });
 
     test("a key that was deleted has no value, and deleting it again is no error", async () => {
-      const store = open();
       await store.put("a", Buffer.from("one"));
       await store.put("a:b", Buffer.from("two"));
       expect(await store.delete("a")).toBeUndefined();
@@ -112,9 +116,80 @@ export function keepsValues(name: string, open: () => KeyValueStore): void {
     });
 
     test("an empty value is a value", async () => {
-      const store = open();
       await store.put("a", new Uint8Array(0));
       expect(await store.get("a")).toEqual(new Uint8Array(0));
+    });
+
+    test("a prefix lists what begins with it and nothing else, hostile names included", async () => {
+      for (const key of HOSTILE_KEYS) await store.put(key, Buffer.from("x"));
+      for (const prefix of ["a", "a:", "abcd", "__", " ", "é", "xx"]) {
+        const listed = await store.list(prefix);
+        expect([...(listed as string[])].sort()).toEqual(HOSTILE_KEYS.filter((key) => key.startsWith(prefix)).sort());
+      }
+      expect(await store.list("nothing")).toEqual([]);
+    });
+
+    test(`${MANY_KEYS} keys are listed, each once`, { timeout: 120_000 }, async () => {
+      const keys = Array.from({ length: MANY_KEYS }, (_, i) => `many:${i}:${"k".repeat(100)}`);
+      const put = async (key: string) => expect(await store.put(key, EVERY_BYTE)).toBeUndefined();
+      for (let i = 0; i < keys.length; i += 50) await Promise.all(keys.slice(i, i + 50).map(put));
+      expect([...((await store.list("many:")) as string[])].sort()).toEqual(keys.sort());
+    });
+  });
+  comparesAndSets(name, open);
+}
+
+function comparesAndSets(name: string, open: () => KeyValueStore | Promise<KeyValueStore>): void {
+  describe(`${name} compares and sets:`, () => {
+    let store: KeyValueStore;
+    beforeEach(async () => {
+      store = await open();
+    });
+    const one = Buffer.from("one");
+    const two = Buffer.from("two");
+
+    test("only what is as expected becomes something else", async () => {
+      expect(await store.compareAndSet("a", one, two)).toMatchObject({ code: "conflict", retryable: false });
+      expect(await store.compareAndSet("a", undefined, one)).toBeUndefined();
+      expect(await store.compareAndSet("a", undefined, two)).toMatchObject({ code: "conflict" });
+      expect(await store.compareAndSet("a", two, two)).toMatchObject({ code: "conflict" });
+      expect(textOf(await store.get("a"))).toBe("one");
+      expect(await store.compareAndSet("a", one, two)).toBeUndefined();
+      expect(textOf(await store.get("a"))).toBe("two");
+    });
+
+    test("only what is as expected goes", async () => {
+      await store.put("a", one);
+      expect(await store.compareAndSet("a", two, undefined)).toMatchObject({ code: "conflict" });
+      expect(await store.compareAndSet("a", one, undefined)).toBeUndefined();
+      expect(await store.get("a")).toBeUndefined();
+      expect(await store.compareAndSet("a", undefined, undefined)).toBeUndefined();
+      expect(await store.compareAndSet("a", one, undefined)).toMatchObject({ code: "conflict" });
+    });
+
+    test("an empty value is not the same as none", async () => {
+      await store.put("a", new Uint8Array(0));
+      expect(await store.compareAndSet("a", undefined, one)).toMatchObject({ code: "conflict" });
+      expect(await store.compareAndSet("a", new Uint8Array(0), EVERY_BYTE)).toBeUndefined();
+      expect(await store.compareAndSet("a", EVERY_BYTE, one)).toBeUndefined();
+    });
+
+    test("of 200 that count at once every one is counted", { timeout: 60_000 }, async () => {
+      const count = async (): Promise<void> => {
+        const before = await store.get("n");
+        if (isSystemError(before)) throw new Error(before.message);
+        const next = Buffer.from(String(1 + (before === undefined ? 0 : Number(textOf(before)))));
+        const error = await store.compareAndSet("n", before, next);
+        if (error === undefined) return;
+        expect(error).toMatchObject({ code: "conflict" });
+        await count();
+      };
+      await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          for (let i = 0; i < 10; i++) await count();
+        }),
+      );
+      expect(textOf(await store.get("n"))).toBe("200");
     });
   });
 }
@@ -123,18 +198,28 @@ function textOf(value: Uint8Array | undefined | object): string {
   return value instanceof Uint8Array ? Buffer.from(value).toString("utf8") : `no value: ${JSON.stringify(value)}`;
 }
 
-export function keepsObjects(name: string, open: () => ObjectStore): void {
+/** `open` gives a store without objects. */
+export function keepsObjects(name: string, open: () => ObjectStore | Promise<ObjectStore>): void {
   describe(`${name} keeps objects:`, () => {
     test("an object put again as it was is no conflict", async () => {
-      const objects = open();
-      expect(await objects.put("a", Buffer.from("one"))).toBeUndefined();
-      expect(await objects.put("a", Buffer.from("one"))).toBeUndefined();
+      const objects = await open();
+      expect(await objects.put("a", EVERY_BYTE)).toBeUndefined();
+      expect(await objects.put("a", EVERY_BYTE)).toBeUndefined();
     });
 
     test("another object under its key is refused for good", async () => {
-      const objects = open();
+      const objects = await open();
       await objects.put("a", Buffer.from("one"));
       expect(await objects.put("a", Buffer.from("two"))).toMatchObject({ code: "conflict", retryable: false });
+    });
+
+    test("of many that put at once under one key, those with the first one's bytes have done it", async () => {
+      const objects = await open();
+      const puts = Array.from({ length: 16 }, (_, i) => objects.put("race", Buffer.from(String(i % 2))));
+      const settled = (await Promise.all(puts)).map((error) => error?.code ?? "done");
+      const sides = [settled.filter((_, i) => i % 2 === 0), settled.filter((_, i) => i % 2 === 1)];
+      expect(sides.map((side) => new Set(side).size)).toEqual([1, 1]);
+      expect(new Set(settled)).toEqual(new Set(["done", "conflict"]));
     });
   });
 }

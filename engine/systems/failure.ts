@@ -8,6 +8,9 @@ export function failure(code: string, message: string, retryable: boolean): Syst
 /** What every port answers once its system is closed. */
 export const CLOSED: SystemError = failure("closed", "the system is closed", false);
 
+/** Something else is there already; trying the same again changes nothing. */
+export const CONFLICT: SystemError = failure("conflict", "something else is there under this key", false);
+
 export function isSystemError(value: object | undefined): value is SystemError {
   return value !== undefined && "retryable" in value;
 }

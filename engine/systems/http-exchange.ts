@@ -1,7 +1,7 @@
 /** One POST over Node's client: from bytes to a status and a bounded reply, or a value that says what broke. */
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
-import type { SystemError } from "../core/ports.ts";
+import type { ObjectAbout, SystemError } from "../core/ports.ts";
 import { errorCode, failure } from "./failure.ts";
 
 /** More than any reply a pipeline has use for; the target chooses the length. */
@@ -14,7 +14,7 @@ export type ExchangeOptions = { url: string; authorization: string; shown: strin
 export type Exchange = { status: number; reply: string };
 export type Exchanges = {
   /** Never rejects. */
-  post(id: string, body: Uint8Array): Promise<Exchange | SystemError>;
+  post(id: string, body: Uint8Array, about?: ObjectAbout): Promise<Exchange | SystemError>;
   /** Ends idle sockets and exchanges under way. */
   close(): void;
 };
@@ -24,11 +24,12 @@ export function newExchanges(options: ExchangeOptions): Exchanges {
   const limits = { keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: FREE_SOCKETS_MAX };
   const agent = secure ? new HttpsAgent(limits) : new HttpAgent(limits);
   return {
-    async post(id, body) {
-      const answer = await exchange(options, agent, id, body);
+    async post(id, body, about) {
+      const headers = headersFor(options, id, body, about);
+      const answer = await exchange(options, agent, headers, body);
       if (answer !== STALE) return answer;
       // A socket of its own this time: the other idle ones may be as dead.
-      const again = await exchange(options, false, id, body);
+      const again = await exchange(options, false, headers, body);
       return again === STALE ? broken(options, "ECONNRESET") : again;
     },
     close: () => agent.destroy(),
@@ -39,10 +40,15 @@ export function newExchanges(options: ExchangeOptions): Exchanges {
 const STALE = Symbol("stale");
 type Answer = Exchange | SystemError | typeof STALE;
 
-function exchange(options: ExchangeOptions, agent: HttpAgent | false, id: string, body: Uint8Array): Promise<Answer> {
+function exchange(
+  options: ExchangeOptions,
+  agent: HttpAgent | false,
+  headers: Headers,
+  body: Uint8Array,
+): Promise<Answer> {
   return new Promise((resolve) => {
     const send = options.url.startsWith("https:") ? requestHttps : requestHttp;
-    const request = send(options.url, { method: "POST", agent, headers: headersFor(options, id, body) });
+    const request = send(options.url, { method: "POST", agent, headers });
     // Over the whole exchange: Node's own timeout only sees silence, and a target may drip.
     const timer = setTimeout(() => {
       settle(failure("timeout", `no reply within ${options.timeoutMs} ms posting to url '${options.shown}'`, true));
@@ -58,14 +64,17 @@ function exchange(options: ExchangeOptions, agent: HttpAgent | false, id: string
   });
 }
 
-function headersFor(options: ExchangeOptions, id: string, body: Uint8Array): Record<string, string | number> {
-  const headers: Record<string, string | number> = {
-    "content-type": "application/json",
+type Headers = Record<string, string | number>;
+
+function headersFor(options: ExchangeOptions, id: string, body: Uint8Array, about: ObjectAbout | undefined): Headers {
+  const headers: Headers = {
+    "content-type": about?.contentType ?? "application/json",
     "content-length": body.byteLength,
     "user-agent": "agglo",
     // A retry may arrive twice; a target that minds can tell.
     "idempotency-key": id,
   };
+  if (about !== undefined && about.contentEncoding !== "") headers["content-encoding"] = about.contentEncoding;
   if (options.authorization !== "") headers.authorization = options.authorization;
   return headers;
 }

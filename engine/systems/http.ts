@@ -67,11 +67,11 @@ export async function openHttp(settings: HttpSettings): Promise<OpenedSystem> {
   const exchanges = newExchanges(settings);
   const state = { closed: false };
   const poster: HttpPoster = {
-    async post(id, body) {
+    async post(id, body, about) {
       if (state.closed) return CLOSED;
       const refused = refuseId(id);
       if (refused !== undefined) return refused;
-      const exchange = await exchanges.post(id, body);
+      const exchange = await exchanges.post(id, body, about);
       if ("retryable" in exchange) return exchange;
       return exchange.status < 300 ? { reply: exchange.reply } : refusedStatus(exchange.status, settings.shown);
     },

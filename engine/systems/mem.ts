@@ -67,6 +67,8 @@ function guardStore(store: KeyValueStore, state: State): KeyValueStore {
     put: async (key, value) => (state.closed ? CLOSED : store.put(key, value)),
     get: async (key) => (state.closed ? CLOSED : store.get(key)),
     delete: async (key) => (state.closed ? CLOSED : store.delete(key)),
+    compareAndSet: async (key, before, next) => (state.closed ? CLOSED : store.compareAndSet(key, before, next)),
+    list: async (prefix) => (state.closed ? CLOSED : store.list(prefix)),
   };
 }
 
@@ -77,9 +79,9 @@ function guardStates(states: StateStore, state: State): StateStore {
 }
 
 function guardObjects(objects: ObjectStore, state: State): ObjectStore {
-  return { put: async (key, value) => (state.closed ? CLOSED : objects.put(key, value)) };
+  return { put: async (key, value, about) => (state.closed ? CLOSED : objects.put(key, value, about)) };
 }
 
 function guardPublisher(publisher: Publisher, state: State): Publisher {
-  return { publish: async (id, message) => (state.closed ? CLOSED : publisher.publish(id, message)) };
+  return { publish: async (id, message, about) => (state.closed ? CLOSED : publisher.publish(id, message, about)) };
 }

@@ -2,8 +2,8 @@
  * Everything the `mem:` systems keep, as one object that a runtime owns: nothing lives in the module, so two runtimes in
  * one process share nothing, and a test looks inside.
  */
-import type { KeyValueStore, ObjectStore, Publisher, SystemError } from "../core/ports.ts";
-import { failure } from "./failure.ts";
+import type { KeyValueStore, ObjectStore, Publisher, StateStore, SystemError } from "../core/ports.ts";
+import { CONFLICT, failure } from "./failure.ts";
 import { type MemoryState, newMemoryState, STATE_LIMITS } from "./memory-state.ts";
 
 /** A mirror that nobody empties must not eat the process: past this much, `mem:` stores refuse. */
@@ -13,6 +13,14 @@ const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export type Subscriber = (id: string, message: Uint8Array) => void;
 
 export type MemoryStore = KeyValueStore & ObjectStore & { keys(): string[] };
+
+/** What the `mem:` systems keep their things in: this process's memory, or another's. */
+export type Stores = {
+  keyValueStore(name: string): KeyValueStore;
+  state(name: string): StateStore;
+  objectStore(instance: string): ObjectStore;
+  topic(name: string): Publisher;
+};
 
 export type Memory = {
   /** the key-value store of the external system `name`: each external has its own */
@@ -69,26 +77,31 @@ function newSubscribers(): Set<Subscriber> {
 // does, is no conflict.
 function newStore(budget: Budget, overwrites: boolean): MemoryStore {
   const values = new Map<string, Uint8Array>();
+  const set = (key: string, value: Uint8Array | undefined): SystemError | undefined => {
+    const growth = sizeOf(key, value) - sizeOf(key, values.get(key));
+    if (growth > 0 && budget.bytes + growth > budget.bytesMax) return full(budget);
+    budget.bytes += growth;
+    if (value === undefined) values.delete(key);
+    else values.set(key, copyOf(value));
+    return undefined;
+  };
   return {
     async put(key, value) {
       const before = values.get(key);
-      if (before !== undefined && !overwrites) return sameBytes(before, value) ? undefined : conflict();
-      const growth = sizeOf(key, value) - (before === undefined ? 0 : sizeOf(key, before));
-      if (budget.bytes + growth > budget.bytesMax) return full(budget);
-      budget.bytes += growth;
-      values.set(key, copyOf(value));
-      return undefined;
+      if (before !== undefined && !overwrites) return sameBytes(before, value) ? undefined : CONFLICT;
+      return set(key, value);
     },
     async get(key) {
       const value = values.get(key);
       return value === undefined ? undefined : copyOf(value);
     },
     async delete(key) {
-      const value = values.get(key);
-      if (value !== undefined) budget.bytes -= sizeOf(key, value);
-      values.delete(key);
-      return undefined;
+      return set(key, undefined);
     },
+    async compareAndSet(key, before, next) {
+      return sameBytes(values.get(key), before) ? set(key, next) : CONFLICT;
+    },
+    list: async (prefix) => [...values.keys()].filter((key) => key.startsWith(prefix)),
     keys: () => [...values.keys()],
   };
 }
@@ -98,16 +111,12 @@ function copyOf(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-function sizeOf(key: string, value: Uint8Array): number {
-  return key.length * 2 + value.byteLength;
+function sizeOf(key: string, value: Uint8Array | undefined): number {
+  return value === undefined ? 0 : key.length * 2 + value.byteLength;
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
-}
-
-function conflict(): SystemError {
-  return failure("conflict", "another object has that key", false);
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 }
 
 function full(budget: Budget): SystemError {

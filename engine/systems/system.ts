@@ -8,11 +8,12 @@ import type {
   LocalFile,
   ObjectStore,
   Publisher,
+  SearchIndex,
   StateStore,
   SystemError,
   SystemType,
 } from "../core/ports.ts";
-import type { Memory } from "./memory.ts";
+import type { Stores } from "./memory.ts";
 
 /** Why a connection string will not do: what was found, and what would do. */
 export type Refusal = { code: "E_CONNECTION" | "E_NOT_YET"; error: string; remedy: string };
@@ -27,8 +28,8 @@ export type Parsed = {
 export type SystemDeps = {
   /** what the file calls the external system */
   name: string;
-  /** everything kept in memory, owned by the runtime */
-  memory: Memory;
+  /** everything kept in memory, owned by the runtime or another process */
+  memory: Stores;
 };
 
 /** An opened system, by the type that the file gives it. */
@@ -38,7 +39,8 @@ export type SystemPort =
   | { type: "ExternalObjectStore"; objects: ObjectStore }
   | { type: "ExternalPubSub"; publisher: Publisher }
   | { type: "ExternalHttp"; poster: HttpPoster }
-  | { type: "ExternalLocalFile"; file: LocalFile };
+  | { type: "ExternalLocalFile"; file: LocalFile }
+  | { type: "ExternalSearchIndex"; search: SearchIndex };
 
 export type OpenedSystem = {
   port: SystemPort;

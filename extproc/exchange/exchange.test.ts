@@ -6,13 +6,15 @@ import {
   IMMEDIATE_RESPONSE,
   immediateAnswer,
   Kind,
+  MORE_TIME,
   type PhaseKind,
   type ProcessingRequest,
   type ProcessingResponse,
   type ProtocolConfig,
 } from "../messages/messages.ts";
 import type { Call } from "../transport.ts";
-import { type Decision, Exchange, newDecision, type Treatment } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
+import { type Decision, newDecision, type Treatment } from "./treatment.ts";
 
 const buffered: ProtocolConfig = {
   requestBodyMode: BodyMode.BUFFERED,
@@ -35,7 +37,7 @@ function message(kind: Kind, more: Partial<ProcessingRequest> = {}): ProcessingR
 
 type Script = { headers?: Decision | Promise<Decision>; body?: Decision | Promise<Decision> };
 
-function setUp(script: { request?: Script; response?: Script }) {
+function setUp(script: { request?: Script; response?: Script; patienceMs?: number }) {
   const sent: ProcessingResponse[] = [];
   const ends: string[] = [];
   const asked: string[] = [];
@@ -43,19 +45,31 @@ function setUp(script: { request?: Script; response?: Script }) {
     send: (answer) => sent.push(answer),
     end: () => ends.push("end"),
     fail: (code) => ends.push(`fail ${code}`),
+    failBug: () => ends.push("bug"),
   };
   const treatment: Treatment = {
-    recvHeaders: (direction, _headers, endOfStream, bodyMode) => {
-      asked.push(`${direction} headers ${endOfStream} ${bodyMode}`);
-      return script[direction]?.headers ?? newDecision("readBody");
+    expects: () => true,
+    recvHeaders: (direction, _headers, endOfStream, delivery) => {
+      asked.push(`${direction} headers ${endOfStream} ${delivery}`);
+      return script[direction]?.headers ?? reading();
     },
+    recvMore: () => undefined,
     recvBody: (direction, body) => {
       asked.push(`${direction} body ${Buffer.from(body).toString()}`);
       return script[direction]?.body ?? newDecision("pass");
     },
+    patienceMs: () => script.patienceMs ?? 0,
+    recvPiece: () => newDecision("pass"),
+    replyCut: () => asked.push("cut"),
     closed: () => asked.push("closed"),
   };
   return { exchange: new Exchange(call, treatment), sent, ends, asked };
+}
+
+function reading(): Decision {
+  const decision = newDecision("read");
+  decision.holds = true;
+  return decision;
 }
 
 function replacing(text: string): Decision {
@@ -143,6 +157,7 @@ describe("a body nobody reads", () => {
       requestBodyMode: BodyMode.NONE,
       responseBodyMode: BodyMode.BUFFERED,
       requestHeaderMode: HeaderMode.DEFAULT,
+      responseHeaderMode: HeaderMode.SEND, // DEFAULT would be the filter's own, SKIP, and not the route's
     });
   });
 
@@ -153,14 +168,14 @@ describe("a body nobody reads", () => {
   });
 
   test.each([
-    ["STREAMED", BodyMode.STREAMED, { streamed: false, body: undefined }],
-    ["FULL_DUPLEX_STREAMED", BodyMode.FULL_DUPLEX_STREAMED, { streamed: true, endOfStream: true }],
-  ] as const)("goes on chunk by chunk under %s", (_name, mode, expected) => {
+    ["STREAMED", BodyMode.STREAMED, "whole", { streamed: false, body: undefined }],
+    ["FULL_DUPLEX_STREAMED", BodyMode.FULL_DUPLEX_STREAMED, "pieces", { streamed: true, endOfStream: true }],
+  ] as const)("goes on chunk by chunk under %s", (_name, mode, delivery, expected) => {
     const { exchange, sent, asked } = setUp({ request: { headers: newDecision("pass") } });
     exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
     exchange.recv(message(Kind.requestBody, { body: Buffer.from("chunk"), endOfStream: true }));
     expect(sent[1]).toMatchObject(expected);
-    expect(asked).toEqual([`request headers false ${mode}`]);
+    expect(asked).toEqual([`request headers false ${delivery}`]);
   });
 });
 
@@ -203,7 +218,7 @@ describe("a decision that takes time", () => {
     await Promise.resolve();
     expect(sent.map((answer) => answer.kind)).toEqual([2, 4] satisfies PhaseKind[]);
     expect((sent[0] as ContinueAnswer).modeOverride).toMatchObject({ requestBodyMode: BodyMode.NONE });
-    expect(asked).toEqual([`request headers false ${BodyMode.BUFFERED}`]);
+    expect(asked).toEqual(["request headers false whole"]);
   });
 
   test("is dropped when the call is gone", async () => {
@@ -224,8 +239,8 @@ describe("a decision that takes time", () => {
     exchange.recv(first());
     exchange.recv(message(Kind.requestBody));
     await pending.catch(() => {});
-    await Promise.resolve();
-    expect(ends).toEqual(["fail 13"]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(ends).toEqual(["bug"]);
   });
 });
 
@@ -245,4 +260,20 @@ test("a half-close is answered with the end", () => {
   exchange.recv(first());
   exchange.recvEnd();
   expect(ends).toEqual(["end"]);
+});
+
+describe("a decision that takes longer than Envoy may wait", () => {
+  const slow = (mode: BodyMode) => {
+    const up = setUp({ request: { headers: new Promise<Decision>(() => {}) }, patienceMs: 5000 });
+    up.exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
+    return up.sent;
+  };
+
+  test("asks for more time first", () => {
+    expect(slow(BodyMode.BUFFERED)).toEqual([{ kind: MORE_TIME, timeoutMs: 5000 }]);
+  });
+
+  test("does not under full duplex, which has no timeout", () => {
+    expect(slow(BodyMode.FULL_DUPLEX_STREAMED)).toEqual([]);
+  });
 });

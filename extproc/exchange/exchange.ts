@@ -1,91 +1,51 @@
 /**
- * One proxied exchange as ext_proc shows it: at most six messages, each answered exactly once, in order.
+ * One proxied exchange as ext_proc shows it: two directions on one stream, each with headers, body and trailers, none of
+ * which must come. Which answers Envoy wants depends on the body mode it is configured with (facts 1 to 6):
  *
- *              headers                body                    trailers
- *   start ───────────────▶ headers ──────────▶ body ────────────────────▶ done
- *     │  readBody: the body is to come   │ whole, under BUFFERED       │
- *     │  pass: the body mode is lowered to NONE, or what still comes passes
- *     └─ reply (at any point): an immediate response ends the exchange
+ *   mode                   a message   its answers             what is kept back until the verdict
+ *   NONE                   headers     one                     headers
+ *   BUFFERED (_PARTIAL)    headers     one, at once            headers and body, by Envoy
+ *                          body        one
+ *   STREAMED               headers     one, at once            the body, here; its headers have gone
+ *                          chunk       one, in order
+ *   FULL_DUPLEX_STREAMED   headers     one, at any time        headers and body, here
+ *                          chunk       any number, also none
+ *   any                    trailers    one
  *
- * The two directions are two such machines on one stream. The exchange knows nothing of routes or pipelines: it asks a
- * Treatment what is to become of a message, and makes of the decision an answer that Envoy accepts and that leaves
- * content-length and body in agreement (facts 2.1-2.8).
+ * The exchange knows nothing of routes or pipelines: it asks a Treatment what is to become of a message. Envoy's answers are
+ * ordered, so while a decision is being waited for, what comes meanwhile waits too.
  */
 import {
   BodyMode,
   type ContinueAnswer,
-  continueAnswer,
   HeaderMode,
-  type HeaderSet,
   type ImmediateAnswer,
-  type JsonObject,
   Kind,
+  MORE_TIME,
   type ModeOverride,
-  type PhaseKind,
   type ProcessingRequest,
 } from "../messages/messages.ts";
 import { type Call, type CallHandler, GrpcStatus } from "../transport.ts";
-import { headerValue } from "./headers.ts";
+import { Message, type Stream } from "./message.ts";
+import type { Decision, Treatment } from "./treatment.ts";
 
-export type Direction = "request" | "response";
-
-/** What is to become of a message. */
-export type Decision = {
-  /** pass: as it is; readBody: ask again with the body; replace: `body` instead of what came; reply: `reply` */
-  action: "pass" | "readBody" | "replace" | "reply";
-  setHeaders: HeaderSet[];
-  removeHeaders: string[];
-  body: Uint8Array | undefined;
-  reply: ImmediateAnswer | undefined;
-  metadata: JsonObject | Uint8Array | undefined;
-};
-
-export function newDecision(action: Decision["action"]): Decision {
-  return { action, setHeaders: [], removeHeaders: [], body: undefined, reply: undefined, metadata: undefined };
-}
-
-export type Treatment = {
-  /**
-   * A message begins. `bodyMode` is how its body will come (BodyMode); `endOfStream`: there is none. Only a body that
-   * comes BUFFERED can be read.
-   */
-  recvHeaders(
-    direction: Direction,
-    headers: readonly string[],
-    endOfStream: boolean,
-    bodyMode: number,
-  ): Decision | Promise<Decision>;
-  /** The whole body of a message whose headers were answered with readBody, or came without headers. */
-  recvBody(direction: Direction, body: Uint8Array): Decision | Promise<Decision>;
-  /** The exchange is over, whatever ended it. Once. */
-  closed(): void;
-};
-
-type Side = {
-  state: "start" | "headers" | "body" | "done";
-  bodyMode: number;
-  /** the message has a content-length, so a new body must correct it */
-  hasLength: boolean;
-};
-
-/** Response headers that describe exactly the bytes a replaced body no longer has (engine.md, "Coding and validators"). */
-const VALIDATORS = ["etag", "last-modified", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges"];
-
-export class Exchange implements CallHandler {
-  private readonly request: Side = { state: "start", bodyMode: BodyMode.NONE, hasLength: false };
-  private readonly response: Side = { state: "start", bodyMode: BodyMode.NONE, hasLength: false };
-  private readonly call: Call;
+export class Exchange implements CallHandler, Stream {
+  readonly call: Call;
+  open = true;
+  observed = false;
+  waiting = false;
   private readonly treatment: Treatment;
-  private open = true;
+  private readonly request: Message;
+  private readonly response: Message;
   private started = false;
-  /** a decision is being waited for; messages that come meanwhile wait their turn */
-  private waiting = false;
   private readonly queue: ProcessingRequest[] = [];
   private peerEnded = false;
 
   constructor(call: Call, treatment: Treatment) {
     this.call = call;
     this.treatment = treatment;
+    this.request = new Message("request", this, treatment);
+    this.response = new Message("response", this, treatment);
   }
 
   recv(message: ProcessingRequest): void {
@@ -94,28 +54,29 @@ export class Exchange implements CallHandler {
       return;
     }
     if (!this.started) this.start(message);
-    if (!this.open || message.observabilityMode) return; // Envoy reads no answers in observability mode (facts 13.2)
+    if (!this.open) return;
     switch (message.kind) {
       case Kind.requestHeaders:
-        this.recvHeaders("request", this.request, Kind.requestHeaders, message);
+        this.request.recvHeaders(message);
         break;
       case Kind.responseHeaders:
-        this.recvHeaders("response", this.response, Kind.responseHeaders, message);
+        this.response.recvHeaders(message);
         break;
       case Kind.requestBody:
-        this.recvBody("request", this.request, Kind.requestBody, message);
+        this.request.recvBody(message);
         break;
       case Kind.responseBody:
-        this.recvBody("response", this.response, Kind.responseBody, message);
+        this.response.recvBody(message);
         break;
       case Kind.requestTrailers:
-        this.recvTrailers(this.request, Kind.requestTrailers);
+        this.request.recvTrailers();
         break;
       case Kind.responseTrailers:
-        this.recvTrailers(this.response, Kind.responseTrailers);
+        this.response.recvTrailers();
         break;
       default: // an arm of the oneof that this version does not know: nothing to answer
     }
+    if (this.observed) this.endObserved();
   }
 
   recvEnd(): void {
@@ -132,95 +93,44 @@ export class Exchange implements CallHandler {
   // The configured body modes come with the first message and only then (facts 9.1).
   private start(message: ProcessingRequest): void {
     this.started = true;
-    this.request.bodyMode = message.protocolConfig?.requestBodyMode ?? BodyMode.NONE;
-    this.response.bodyMode = message.protocolConfig?.responseBodyMode ?? BodyMode.NONE;
+    this.observed = message.observabilityMode;
+    this.request.mode = message.protocolConfig?.requestBodyMode ?? BodyMode.NONE;
+    this.response.mode = message.protocolConfig?.responseBodyMode ?? BodyMode.NONE;
   }
 
-  private recvHeaders(direction: Direction, side: Side, kind: PhaseKind, message: ProcessingRequest): void {
-    if (side.state !== "start") {
-      this.violation("headers twice");
-      return;
-    }
-    side.state = message.endOfStream ? "done" : "headers";
-    side.hasLength = headerValue(message.headers, "content-length") !== undefined;
-    const { headers, endOfStream } = message;
-    const decision = this.treatment.recvHeaders(direction, headers, endOfStream, side.bodyMode);
-    if (!(decision instanceof Promise)) this.answerHeaders(side, kind, endOfStream, decision);
-    else this.wait(decision, (settled) => this.answerHeaders(side, kind, endOfStream, settled));
+  // --- what the two messages share --------------------------------------------------------------------------------------
+
+  answer(answer: ContinueAnswer): void {
+    if (this.open && !this.observed) this.call.send(answer);
   }
 
-  private answerHeaders(side: Side, kind: PhaseKind, endOfStream: boolean, decision: Decision): void {
-    if (decision.action === "reply") {
-      this.reply(decision);
-      return;
-    }
-    const answer = newAnswer(kind, decision);
-    // Full duplex keeps its configured mode whatever is asked (facts 10.1), and an override there would mislead.
-    if (decision.action !== "readBody" && !endOfStream && side.bodyMode === BodyMode.BUFFERED) {
-      side.bodyMode = BodyMode.NONE;
-      answer.modeOverride = this.lowered();
-    }
-    this.call.send(answer);
+  reply(decision: Decision): void {
+    this.open = false;
+    if (this.observed) return;
+    if (!this.response.isHeld) this.treatment.replyCut();
+    const reply = decision.reply as ImmediateAnswer; // every decision to reply has one
+    reply.dynamicMetadata = decision.metadata;
+    this.call.send(reply);
   }
 
-  private recvBody(direction: Direction, side: Side, kind: PhaseKind, message: ProcessingRequest): void {
-    if (side.bodyMode !== BodyMode.BUFFERED) {
-      this.echo(kind, side, message);
-      return;
-    }
-    if (side.state === "body" || side.state === "done") {
-      this.violation("a second body");
-      return;
-    }
-    side.state = "body";
-    const decision = this.treatment.recvBody(direction, message.body);
-    if (!(decision instanceof Promise)) this.answerBody(side, kind, decision);
-    else this.wait(decision, (settled) => this.answerBody(side, kind, settled));
-  }
-
-  // Messages that come meanwhile wait their turn.
-  private wait(decision: Promise<Decision>, answer: (settled: Decision) => void): void {
+  wait(message: Message, decision: Promise<Decision>, then: (settled: Decision) => void): void {
     this.waiting = true;
-    decision.then(
-      (settled) => {
-        this.waiting = false;
-        if (!this.open) return;
-        answer(settled);
-        this.catchUp();
-      },
-      () => this.call.fail(GrpcStatus.INTERNAL, "ext_proc: the treatment failed"), // our own bug: never silence
-    );
+    const timeoutMs = this.treatment.patienceMs(message.direction);
+    // Full duplex knows no message timeout (facts 5.11).
+    if (timeoutMs > 0 && message.mode !== BodyMode.FULL_DUPLEX_STREAMED && !this.observed) {
+      this.call.send({ kind: MORE_TIME, timeoutMs });
+    }
+    const goOn = (settled: Decision): void => {
+      this.waiting = false;
+      if (!this.open) return;
+      then(settled);
+      this.catchUp();
+    };
+    decision.then(goOn).catch((error: unknown) => this.call.failBug(error)); // never silence
   }
 
-  private answerBody(side: Side, kind: PhaseKind, decision: Decision): void {
-    if (decision.action === "reply") {
-      this.reply(decision);
-      return;
-    }
-    const answer = newAnswer(kind, decision);
-    if (decision.action === "replace" && decision.body !== undefined) {
-      answer.body = decision.body;
-      // Envoy compares the two and makes a 500 of a difference (facts 2.1); without a length the body goes chunked.
-      if (side.hasLength) answer.setHeaders.push(lengthOf(decision.body));
-      if (side === this.response) answer.removeHeaders = answer.removeHeaders.concat(VALIDATORS);
-    }
-    this.call.send(answer);
-  }
-
-  // A body nobody reads, in a mode we did not ask for: each chunk goes on as it came.
-  private echo(kind: PhaseKind, side: Side, message: ProcessingRequest): void {
-    const answer = continueAnswer(kind);
-    if (side.bodyMode === BodyMode.FULL_DUPLEX_STREAMED) {
-      answer.streamed = true; // anything else is a spurious message there (facts 5.7)
-      answer.body = message.body;
-      answer.endOfStream = message.endOfStream;
-    }
-    this.call.send(answer);
-  }
-
-  private recvTrailers(side: Side, kind: PhaseKind): void {
-    side.state = "done";
-    this.call.send(continueAnswer(kind));
+  recvAgain(message: ProcessingRequest): void {
+    this.queue.unshift(message);
   }
 
   private catchUp(): void {
@@ -228,39 +138,29 @@ export class Exchange implements CallHandler {
     if (!this.waiting && this.peerEnded) this.call.end();
   }
 
-  private reply(decision: Decision): void {
-    this.open = false;
-    const reply = decision.reply as ImmediateAnswer; // every decision to reply has one
-    reply.dynamicMetadata = decision.metadata;
-    this.call.send(reply);
-  }
-
-  // Body modes that an override does not name become NONE (facts 10.3), so it always names both.
-  private lowered(): ModeOverride {
+  // Body modes that an override does not name become NONE (facts 10.3), so it names both. Header modes left DEFAULT become
+  // the filter's own, not the route's (observed on 1.40): with the generated SKIP the response would pass unseen.
+  loweredModes(): ModeOverride {
     return {
       requestHeaderMode: HeaderMode.DEFAULT,
-      responseHeaderMode: HeaderMode.DEFAULT,
-      requestBodyMode: this.request.bodyMode as ModeOverride["requestBodyMode"],
-      responseBodyMode: this.response.bodyMode as ModeOverride["responseBodyMode"],
+      responseHeaderMode: this.treatment.expects("response") ? HeaderMode.SEND : HeaderMode.SKIP,
+      requestBodyMode: this.request.wantedMode,
+      responseBodyMode: this.response.wantedMode,
       requestTrailerMode: HeaderMode.DEFAULT,
       responseTrailerMode: HeaderMode.DEFAULT,
     };
   }
 
-  private violation(what: string): void {
+  // Envoy keeps the call open for seconds unless we end it, and each counts against its circuit breaker (facts 13.3).
+  private endObserved(): void {
+    for (const message of [this.request, this.response]) {
+      if (!message.ended && this.treatment.expects(message.direction)) return;
+    }
+    this.call.end();
+  }
+
+  violation(what: string): void {
     this.open = false;
     this.call.fail(GrpcStatus.INVALID_ARGUMENT, `ext_proc: ${what}`);
   }
-}
-
-function newAnswer(kind: PhaseKind, decision: Decision): ContinueAnswer {
-  const answer = continueAnswer(kind);
-  answer.setHeaders = decision.setHeaders;
-  answer.removeHeaders = decision.removeHeaders;
-  answer.dynamicMetadata = decision.metadata;
-  return answer;
-}
-
-function lengthOf(body: Uint8Array): HeaderSet {
-  return { name: "content-length", value: String(body.length), append: false };
 }

@@ -10,6 +10,7 @@ import { EXTERNAL_PROCESSOR, type Listening } from "../transport.ts";
 import { describeTransport, echo, echoBodies, recorder, starter } from "../transport-contract.ts";
 import { PROCESSOR_CODEC } from "../transports.ts";
 import { type NativeOptions, nativeTransport } from "./native.ts";
+import type { TlsOptions } from "./server.ts";
 import { Status } from "./status.ts";
 
 const make = (options: Omit<NativeOptions, "codec"> = {}) => nativeTransport({ codec: PROCESSOR_CODEC, ...options });
@@ -156,8 +157,8 @@ describe("over TLS", () => {
     listening = undefined;
   });
 
-  async function start(tls: Partial<NativeOptions["tls"]> = {}): Promise<string> {
-    const transport = make({ tls: { cert: pem("cert.pem"), key: pem("key.pem"), ...tls } });
+  async function start(tls: Partial<TlsOptions> = {}): Promise<string> {
+    const transport = make({ tls: () => ({ cert: pem("cert.pem"), key: pem("key.pem"), ...tls }) });
     listening = await transport.listen("127.0.0.1:0", echo({ calls: [], events: [], bugs: [] }));
     return listening.address.replace("127.0.0.1", "localhost");
   }
@@ -183,7 +184,7 @@ describe("over TLS", () => {
   });
 
   it("carries large messages both ways, unharmed", async () => {
-    const transport = make({ tls: { cert: pem("cert.pem"), key: pem("key.pem") } });
+    const transport = make({ tls: () => ({ cert: pem("cert.pem"), key: pem("key.pem") }) });
     listening = await transport.listen("127.0.0.1:0", echoBodies);
     const credentials = grpc.credentials.createSsl(pem("cert.pem"));
     const client = new grpc.Client(listening.address.replace("127.0.0.1", "localhost"), credentials, {
@@ -198,7 +199,7 @@ describe("over TLS", () => {
     });
     for (const [i, caller] of callers.entries()) {
       expect((await caller.status).code).toBe(Status.OK);
-      const answers = caller.answers.map((answer) => Buffer.from(answer.body ?? []).equals(bodies[i] as Buffer));
+      const answers = caller.answers.map((answer) => "body" in answer && bodies[i]?.equals(answer.body ?? Buffer.of()));
       expect(answers).toEqual([true, true, true]);
     }
     client.close();
@@ -219,6 +220,17 @@ describe("over TLS", () => {
     expect(await askTls(address, { cert: pem("cert.pem"), key: pem("key.pem") })).toBe("status 0");
     expect(await askTls(address, {})).toMatch(/^no/);
     expect(await askTls(address, { cert: pem("other.pem"), key: pem("other-key.pem") })).toMatch(/^no/);
+  });
+
+  it("takes another certificate for new connections, and keeps the open ones", async () => {
+    let current: TlsOptions = { cert: pem("cert.pem"), key: pem("key.pem") };
+    listening = await make({ tls: () => current }).listen("127.0.0.1:0", echo({ calls: [], events: [], bugs: [] }));
+    const address = listening.address.replace("127.0.0.1", "localhost");
+    expect(await askTls(address, {})).toBe("status 0");
+    current = { cert: pem("other.pem"), key: pem("other-key.pem") };
+    expect(await askTls(address, {})).toMatch(/^no/);
+    expect(await askTls(address, { ca: pem("other.pem"), servername: "other" })).toBe("status 0");
+    expect(sessions.at(-3)?.destroyed).toBe(false);
   });
 
   it("closes without waiting for a handshake that does not come", async () => {

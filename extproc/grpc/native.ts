@@ -27,7 +27,8 @@ export type NativeOptions = {
   messageBytesMax?: number;
   /** Hears exceptions of handlers and other bugs of ours. Must not throw. Default: standard error. */
   onBug?: (error: unknown) => void;
-  tls?: TlsOptions;
+  /** Asked for each new connection, so certificates can change; requestClientCert is taken from the first answer. */
+  tls?: () => TlsOptions;
   limits?: Partial<Http2Limits & GrpcLimits>;
 };
 
@@ -122,6 +123,11 @@ class ProcessCall implements Call, MessageHandler {
     this.grpc.fail(code, message);
   }
 
+  failBug(error: unknown): void {
+    this.onBug(error);
+    this.fail(Status.INTERNAL, "agglo: internal error, see its log");
+  }
+
   recv(bytes: Buffer): void {
     try {
       const message = this.codec.readRequest(bytes);
@@ -146,11 +152,6 @@ class ProcessCall implements Call, MessageHandler {
     } catch (error) {
       this.onBug(error);
     }
-  }
-
-  private failBug(error: unknown): void {
-    this.onBug(error);
-    this.fail(Status.INTERNAL, "agglo: internal error, see its log");
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type SecureContextOptions } from "node:tls";
 import { Connection } from "../http2/connection.ts";
 import type { Http2Limits } from "../http2/limits.ts";
 import { boundAddress, listen } from "../listen.ts";
@@ -17,7 +17,8 @@ export type TlsOptions = {
 };
 
 export type GrpcServerOptions = {
-  tls: TlsOptions | undefined;
+  /** Asked for each new connection: another object is another certificate. undefined: plain text. */
+  tls: (() => TlsOptions) | undefined;
   http2: Http2Limits;
   grpc: GrpcLimits;
   onBug: (error: unknown) => void;
@@ -122,15 +123,13 @@ export class GrpcServer {
 }
 
 /** TLS over sockets that we accept, for HTTP/2 and nothing else (RFC 9113 section 3.2: ALPN "h2"). */
-function tlsOpener(tls: TlsOptions, open: (duplex: Duplex) => void): (socket: Socket) => void {
+function tlsOpener(current: () => TlsOptions, open: (duplex: Duplex) => void): (socket: Socket) => void {
+  let tls = current();
   const server = createTlsServer({
-    cert: tls.cert,
-    key: tls.key,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...secureContext(tls),
     requestCert: tls.requestClientCert === true,
     rejectUnauthorized: tls.requestClientCert === true,
     ALPNProtocols: ["h2"],
-    minVersion: "TLSv1.2", // RFC 9113 section 9.2
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
   });
   server.on("secureConnection", (socket) => {
@@ -138,5 +137,15 @@ function tlsOpener(tls: TlsOptions, open: (duplex: Duplex) => void): (socket: So
     else socket.destroy(); // it asked for nothing by ALPN, so it is no HTTP/2 client
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy()); // the peer's fault, and it has been told
-  return (socket) => server.emit("connection", socket);
+  return (socket) => {
+    const now = current();
+    if (now !== tls) server.setSecureContext(secureContext(now));
+    tls = now;
+    server.emit("connection", socket);
+  };
+}
+
+function secureContext({ cert, key, ca }: TlsOptions): SecureContextOptions {
+  const minVersion = "TLSv1.2"; // RFC 9113 section 9.2
+  return ca === undefined ? { cert, key, minVersion } : { cert, key, ca, minVersion };
 }

@@ -113,7 +113,14 @@ export type ImmediateAnswer = {
   dynamicMetadata: JsonObject | Uint8Array | undefined;
 };
 
-export type ProcessingResponse = ContinueAnswer | ImmediateAnswer;
+/** The kind of a `MoreTime`. No arm of the oneof: its number is ours. */
+export const MORE_TIME = 9;
+
+/** No answer yet: Envoy is to wait this long for the next one, if its max_message_timeout allows (facts 14.3). */
+export type MoreTime = { kind: typeof MORE_TIME; timeoutMs: number };
+
+export type Answer = ContinueAnswer | ImmediateAnswer;
+export type ProcessingResponse = Answer | MoreTime;
 
 /** Shared by all messages without a body. */
 export const NO_BYTES = new Uint8Array(0);

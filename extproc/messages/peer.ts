@@ -7,6 +7,7 @@ import {
   immediateAnswer,
   type JsonObject,
   Kind,
+  MORE_TIME,
   type ModeOverride,
   NO_BYTES,
   type PhaseKind,
@@ -58,20 +59,22 @@ function putArm(buffer: Buffer, end: number, request: ProcessingRequest): number
 
 /** undefined: no arm of the oneof is set. What comes of it counts only if the reader did not fail. */
 export function readResponse(reader: Reader): ProcessingResponse | undefined {
-  let answer: ProcessingResponse | undefined;
+  let answer: ContinueAnswer | ImmediateAnswer | undefined;
   let metadata: JsonObject | undefined;
   let modes: ModeOverride | undefined;
+  let timeoutMs: number | undefined;
   while (reader.pos < reader.limit) {
     const tag = reader.tag();
     const kind = (tag >>> 3) + 1;
     if (tag === 0x3a) answer = readImmediate(reader, reader.fieldEnd());
     else if (tag === 0x42) metadata = readStruct(reader, reader.fieldEnd(), 0);
     else if (tag === 0x4a) modes = readModeOverride(reader, reader.fieldEnd());
+    else if (tag === 0x52) timeoutMs = readDuration(reader, reader.fieldEnd());
     else if ((tag & 7) === 2 && kind >= Kind.requestHeaders && kind <= Kind.responseTrailers) {
       answer = readContinue(reader, reader.fieldEnd(), kind as PhaseKind); // numbered without a gap
-    } else reader.skip(tag, 0b11_1111_1110);
+    } else reader.skip(tag, 0b111_1111_1110);
   }
-  if (answer === undefined) return undefined;
+  if (answer === undefined) return timeoutMs === undefined ? undefined : { kind: MORE_TIME, timeoutMs };
   answer.dynamicMetadata = metadata;
   if (answer.kind !== IMMEDIATE_RESPONSE) answer.modeOverride = modes;
   return answer;
@@ -146,6 +149,19 @@ function readImmediate(reader: Reader, end: number): ImmediateAnswer {
   }
   reader.close(end);
   return answer;
+}
+
+/** In milliseconds. */
+function readDuration(reader: Reader, end: number): number {
+  let ms = 0;
+  while (reader.pos < end) {
+    const tag = reader.tag();
+    if (tag === 0x08) ms += reader.int32() * 1000;
+    else if (tag === 0x10) ms += reader.int32() / 1e6;
+    else reader.skip(tag, 0b110);
+  }
+  reader.close(end);
+  return ms;
 }
 
 /** HttpStatus and GrpcStatus: one number, field 1. */

@@ -4,6 +4,7 @@ import {
   IMMEDIATE_RESPONSE,
   type ImmediateAnswer,
   Kind,
+  MORE_TIME,
   NO_BYTES,
   type ProcessingResponse,
 } from "./messages.ts";
@@ -19,6 +20,7 @@ const CONTINUE_AND_REPLACE = 1;
 /** Throws only on an answer that ext_proc cannot express (a body in trailers): a bug of the caller. */
 export function sizeOfResponse(answer: ProcessingResponse): number {
   let size = 0;
+  if (answer.kind === MORE_TIME) return sizeOfField(sizeOfDuration(answer.timeoutMs));
   if (answer.dynamicMetadata !== undefined) size += sizeOfField(sizeOfStruct(answer.dynamicMetadata));
   if (answer.kind === IMMEDIATE_RESPONSE) return size + sizeOfField(sizeOfImmediate(answer));
   if (answer.modeOverride !== undefined) size += sizeOfField(sizeOfModeOverride(answer.modeOverride));
@@ -30,6 +32,7 @@ export function sizeOfResponse(answer: ProcessingResponse): number {
 /** Before `end`, where sizeOfResponse(answer) bytes must be free; returns where it begins. */
 export function putResponse(buffer: Buffer, end: number, answer: ProcessingResponse): number {
   let pos = end;
+  if (answer.kind === MORE_TIME) return putHead(buffer, putDuration(buffer, end, answer.timeoutMs), end, 0x52);
   if (answer.kind === IMMEDIATE_RESPONSE) {
     if (answer.dynamicMetadata !== undefined)
       pos = putHead(buffer, putStruct(buffer, pos, answer.dynamicMetadata), pos, 0x42);
@@ -45,6 +48,15 @@ export function putResponse(buffer: Buffer, end: number, answer: ProcessingRespo
     : putCommon(buffer, pos, answer);
   if (pos !== contentEnd) pos = putHead(buffer, pos, contentEnd, 0x0a); // of all three answer messages
   return putHead(buffer, pos, contentEnd, ((answer.kind - 1) << 3) | 2); // Kind is the arm's number plus one
+}
+
+/** google.protobuf.Duration. */
+function sizeOfDuration(ms: number): number {
+  return sizeOfNumber(Math.floor(ms / 1000)) + sizeOfNumber((ms % 1000) * 1e6);
+}
+
+function putDuration(buffer: Buffer, end: number, ms: number): number {
+  return putNumber(buffer, putNumber(buffer, end, 0x10, (ms % 1000) * 1e6), 0x08, Math.floor(ms / 1000));
 }
 
 function sizeOfCommon(answer: ContinueAnswer, mutation: number): number {

@@ -6,6 +6,7 @@ import {
   IMMEDIATE_RESPONSE,
   type JsonObject,
   Kind,
+  MORE_TIME,
   NO_BYTES,
   type PhaseKind,
   type ProcessingResponse,
@@ -88,6 +89,10 @@ const anyContinue: fc.Arbitrary<ContinueAnswer> = fc
 
 export const anyAnswer: fc.Arbitrary<ProcessingResponse> = fc.oneof(
   anyContinue,
+  fc.record({
+    kind: fc.constant(MORE_TIME) as fc.Arbitrary<typeof MORE_TIME>,
+    timeoutMs: fc.integer({ min: 0, max: 100_000 }),
+  }),
   fc.record({
     kind: fc.constant(IMMEDIATE_RESPONSE) as fc.Arbitrary<typeof IMMEDIATE_RESPONSE>,
     status: fc.integer({ min: 0, max: 999 }),

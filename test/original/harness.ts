@@ -1,11 +1,12 @@
 /** Loads our files in the original's grammar and runs events through them as `binge run` does, with real folders and servers. */
+
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type Loaded, loadConfig } from "../../engine/config/load.ts";
+import type { Loaded } from "../../engine/config/load.ts";
 import { newEvent } from "../../engine/core/event/event.ts";
 import { type JsonObject, setOwn } from "../../engine/core/event/json.ts";
 import { parseText } from "../../engine/core/event/parse.ts";
@@ -13,10 +14,8 @@ import { writeValue } from "../../engine/core/event/write.ts";
 import { Outcome } from "../../engine/core/outcome.ts";
 import { withSide } from "../../engine/core/processes/reserved.ts";
 import { type PipelineResult, runAll } from "../../engine/core/run-all.ts";
-import { re2Regexps } from "../../engine/runtime/regexps.ts";
+import { loadText } from "../../engine/runtime/configuration.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
-import { ajvSchemas } from "../../engine/runtime/schemas.ts";
-import { findSystem } from "../../engine/systems/registry.ts";
 
 /** What stands in the file's text, and what to put there. */
 export type Replacements = { readonly [written: string]: string };
@@ -31,8 +30,7 @@ export function readOriginal(name: string, replacements: Replacements = {}): str
 }
 
 export function load(text: string, lenient = false): Loaded {
-  const regexps = re2Regexps();
-  return loadConfig(text, { file: "c.json", regexps, schemas: ajvSchemas(regexps), systemForm: findSystem, lenient });
+  return loadText(text, "c.json", { lenient });
 }
 
 /** A runtime until the test ends, with tees that are waited for, as the original's are. */

@@ -6,6 +6,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Outcome } from "../../engine/core/outcome.ts";
+import { exposition } from "../../engine/runtime/exposition.ts";
 import { echo, filesIn, finalEvent, finalOf, folders, type Json, readOriginal, runEvent, start } from "./harness.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -213,10 +214,11 @@ describe("C7: checkpoints, groups, a join of three", () => {
     );
     expect(counted).toMatchObject({
       "pipelineRuns Delivery|success": 3, // B27: counted
-      "pipelineLatencyRuns Delivery": 3,
       "processRuns Delivery.buildsByTeam|success": 3,
-      "processLatencyRuns Delivery.archive": 3,
     });
+    const metrics = exposition(runtime.metrics.families());
+    expect(metrics).toContain('agglo_pipeline_duration_seconds_count{pipeline="Delivery"} 3\n');
+    expect(metrics).toContain('agglo_process_duration_seconds_count{process="Delivery.archive"} 3\n');
   });
 
   test("aggregators of one pipeline stay right under 60 events at once (B14)", async () => {

@@ -1,10 +1,12 @@
 /** The pages of docs/reference, as text: everything in them comes from the definitions. */
 import { NAMED, ROOT } from "../../engine/config/grammar.ts";
+import { CASE_FIELDS, UPSTREAM_FIELDS } from "../../engine/config/test-cases.ts";
 import type { Field, Fields, ProcessDefinition } from "../../engine/core/definition.ts";
 import { DIAGNOSTIC_CODES } from "../../engine/core/diagnostic.ts";
 import { LATER_PROCESSES, processes } from "../../engine/core/processes/registry.ts";
 import { HTTP_FIELDS } from "../../engine/core/routes/http-config.ts";
 import { systems } from "../../engine/systems/registry.ts";
+import { metricsPage } from "./metrics-page.ts";
 
 const MADE = "<!-- made by tools/docs.ts from the definitions: change those, then run `npm run docs` -->\n\n";
 
@@ -14,9 +16,11 @@ export function referencePages(): { [file: string]: string } {
   pages["README.md"] = index();
   pages["file.md"] = file();
   pages["http.md"] = `${MADE}# The http section\n\nWhich pipelines run on which traffic.\n\n${table(HTTP_FIELDS)}`;
+  pages["tests.md"] = testsPage();
   for (const { definition } of processes) pages[`${definition.key}.md`] = processPage(definition);
   pages["systems.md"] = systemsPage();
   pages["errors.md"] = errorsPage();
+  pages["metrics.md"] = `${MADE}${metricsPage()}`;
   return pages;
 }
 
@@ -26,8 +30,10 @@ function index(): string {
 
 - [The file](file.md): pipelines, process definitions, external systems, conditions
 - [The http section](http.md): routes, faults, limits, headers
+- [Test cases](tests.md): for binge test, and an exchange for binge explain
 - [Systems](systems.md): connection strings
 - [Errors](errors.md): what the loader says
+- [Metrics](metrics.md): what the admin port shows
 
 ## Processes
 
@@ -69,6 +75,18 @@ ${json(example.output)}
 `;
   });
   return `${MADE}# ${definition.key}\n\n${definition.summary}\n\n${table(definition.fields)}\n## Examples\n\n${examples.join("\n")}`;
+}
+
+function testsPage(): string {
+  return `${MADE}# Test cases
+
+A list: \`tests\` in the configuration, or \`NAME.tests.json\` beside \`NAME.json\`. A case runs a \`pipeline\` or a \`route\` on an
+input, or sends a \`request\` through the routes; \`binge test --on envoy\` sends those through a real Envoy.
+
+${table(CASE_FIELDS)}
+## expect.upstream
+
+${table(UPSTREAM_FIELDS)}`;
 }
 
 function systemsPage(): string {

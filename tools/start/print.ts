@@ -1,27 +1,39 @@
 /** What `npm start` shows of the samples and of live traffic. */
 import { styleText } from "node:util";
+import { bodyText, type HttpMessage } from "../../cli/http-message.ts";
+import type { TestCase } from "../../engine/config/test-cases.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
-import type { Result, Sample } from "./samples.ts";
+import { headerValue } from "../../extproc/exchange/headers.ts";
+import type { Result } from "./samples.ts";
 import type { Stack } from "./stack.ts";
 
-export function printSample(sample: Sample, result: Result): string {
-  const { method, path, body, headers } = sample.request;
-  const sent = Object.entries(headers ?? {}).map(([name, value]) => `\n             ${name}: ${value}`);
+export function printSample({ name }: TestCase, result: Result): string {
+  const { request, response, reply, upstream, verdicts } = result;
+  const [method, path] = [":method", ":path"].map((name) => headerValue(request.headers, name));
+  const told = ["request", "response"].flatMap((direction) => {
+    const verdict = verdicts[direction];
+    return verdict === undefined ? [] : `${direction} ${verdict.kind}`;
+  });
   const lines = [
-    styleText("bold", sample.title),
-    `  sent       ${method} ${path}${sent.join("")}${body === undefined ? "" : `\n             ${indent(body)}`}`,
-    `  upstream   ${result.upstream === undefined ? "nothing reached it" : indent(result.upstream) || "no body"}`,
-    `  came back  ${result.status} ${indent(shorten(result.reply))}`,
-    `  verdict    request ${result.request}${result.response === undefined ? "" : `, response ${result.response}`}`,
+    styleText("bold", name),
+    `  sent       ${method} ${path} ${indent(bodyText(request))}`,
+    `  upstream   ${upstream === undefined ? "nothing reached it" : indent(bodyText(upstream)) || "no body"}`,
+    ...(upstream === undefined ? [] : [`  answers    ${answerOf(response)}`]),
+    `  came back  ${answerOf(reply)}`,
+    `  verdict    ${told.join(", ") || "none: no route"}`,
     `  mirrored   ${mirrored(result)}`,
   ];
   for (const difference of result.differences) lines.push(styleText("red", `  NOT AS EXPECTED: ${difference}`));
   return `${lines.join("\n")}\n\n`;
 }
 
-function mirrored(result: Result): string {
-  const systems = Object.entries(result.mirrored).filter(([, count]) => count > 0);
-  return systems.map(([system, count]) => `${count} to ${system}`).join(", ") || "nothing";
+function answerOf(message: HttpMessage): string {
+  return `${headerValue(message.headers, ":status")} ${indent(shorten(bodyText(message))) || "no body"}`;
+}
+
+function mirrored({ copies }: Result): string {
+  const systems = Object.entries(copies);
+  return systems.map(([system, sent]) => `${sent.length} to ${system}`).join(", ") || "nothing";
 }
 
 function indent(text: string): string {

@@ -1,29 +1,22 @@
-/** Envoy, an upstream and our ext_proc server around one configuration, all on loopback. */
-import { readFileSync } from "node:fs";
-import { loadConfig } from "../../engine/config/load.ts";
+/** Envoy, an upstream and our ext_proc server around routes, all on loopback. */
 import { printDiagnostics } from "../../engine/config/print.ts";
+import type { RoutePlan } from "../../engine/core/routes/route.ts";
 import type { Verdict } from "../../engine/core/routes/section.ts";
-import { filesBeside } from "../../engine/runtime/config-files.ts";
-import { re2Regexps } from "../../engine/runtime/regexps.ts";
+import { loadFile } from "../../engine/runtime/configuration.ts";
+import { fixedRuntime } from "../../engine/runtime/generations.ts";
+import { openPool, type PoolOptions } from "../../engine/runtime/pool.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
-import { ajvSchemas } from "../../engine/runtime/schemas.ts";
-import { findSystem } from "../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
+import type { Accept } from "../../extproc/transport.ts";
 import { newTransport, type TransportName } from "../../extproc/transports.ts";
 import { type RunningEnvoy, startEnvoy } from "../run-envoy.ts";
 import { type Respond, startUpstream, type Upstream } from "./upstream.ts";
 
-export type Stack = {
-  envoy: RunningEnvoy;
-  upstream: Upstream;
-  runtime: Runtime;
-  /** called with every verdict; may be replaced */
-  onVerdict: (route: string, direction: string, verdict: Verdict) => void;
-  stop(): Promise<void>;
-};
+/** A real Envoy between its clients and an upstream, with our server at its side. */
+export type Rig = { envoy: RunningEnvoy; upstream: Upstream; stop(): Promise<void> };
 
-export type StackOptions = {
+export type RigOptions = {
   /** Envoy's port; 0 = any */
   port: number;
   /** Envoy ends ext_proc streams with END_STREAM instead of RST_STREAM */
@@ -33,46 +26,85 @@ export type StackOptions = {
   respond?: Respond;
 };
 
-/** Starts everything around the configuration in `file`; rejects with a message for people. */
-export async function startStack(file: string, options: StackOptions): Promise<Stack> {
-  const regexps = re2Regexps();
-  const load = { file, regexps, schemas: ajvSchemas(regexps), readFile: filesBeside(file), systemForm: findSystem };
-  const loaded = loadConfig(readFileSync(file, "utf8"), load);
-  if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
-  const plan = loaded.plan;
-  const runtime = await startRuntime(plan, loaded.systems, {
-    log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
-    onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
-  });
+/** Starts all three for `routes`; `accept` takes the calls of Envoy. Rejects with a message for people. */
+export async function startRig(routes: readonly RoutePlan[], accept: Accept, options: RigOptions): Promise<Rig> {
   const upstream = await startUpstream(options.respond);
   const listening = await newTransport(options.transport ?? transportUnderTest(), throwBug).listen(
     "127.0.0.1:0",
-    acceptExchanges(runtime),
+    accept,
   );
   const stopServers = async () => {
     await listening.close();
-    await runtime.close(1000);
     await upstream.stop();
   };
-  let envoy: RunningEnvoy;
   try {
-    const bootstrap = envoyBootstrap(plan.routes ?? [], {
+    const bootstrap = envoyBootstrap(routes, {
       listen: listening.address,
       upstream: upstream.address,
       port: options.port,
       adminPort: 0,
       gracefulClose: options.gracefulClose ?? false,
     });
-    envoy = await startEnvoy(bootstrap);
+    const envoy = await startEnvoy(bootstrap);
+    const stop = async () => {
+      await envoy.stop();
+      await stopServers();
+    };
+    return { envoy, upstream, stop };
   } catch (error) {
     await stopServers();
     throw error;
   }
-  const stop = async () => {
-    await envoy.stop();
-    await stopServers();
+}
+
+export type Stack = Rig & {
+  runtime: Runtime;
+  /** called with every verdict; may be replaced */
+  onVerdict: (route: string, direction: string, verdict: Verdict) => void;
+  /** called with every copy that goes to a system; may be replaced */
+  onCopy: (system: string, payload: string) => void;
+};
+
+export type StackOptions = RigOptions & {
+  /** what the server may hold for others; its default when left out */
+  memoryBytes?: number;
+};
+
+/** A rig around the configuration in `file`; rejects with a message for people. */
+export async function startStack(file: string, options: StackOptions): Promise<Stack> {
+  const loaded = loadFile(file, { bind: "observe" });
+  if ("error" in loaded) throw new Error(loaded.error);
+  if (loaded.plan === undefined) throw new Error(printDiagnostics(loaded.diagnostics, loaded.document, {}));
+  const pool = openPool({ onCrash: throwBug, ...poolUnderTest() });
+  const runtime = await startRuntime(loaded.plan, loaded.systems, {
+    pool,
+    log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
+    onVerdict: (route, direction, verdict) => stack.onVerdict(route, direction, verdict),
+    ...(options.memoryBytes !== undefined && { memoryBytes: options.memoryBytes }),
+  });
+  const { tees } = runtime.ports;
+  const offer: typeof tees.offer = (target, sending, id, payload) => {
+    stack.onCopy(target.name, payload);
+    tees.offer(target, sending, id, payload);
   };
-  const stack: Stack = { envoy, upstream, runtime, onVerdict: () => {}, stop };
+  runtime.ports.tees = { ...tees, offer };
+  if (process.env.AGGLO_POOL === "all") await pool.warm();
+  const closeRuntime = async () => {
+    await runtime.close(1000);
+    await pool.close();
+  };
+  let rig: Rig;
+  try {
+    rig = await startRig(loaded.plan.routes ?? [], acceptExchanges(fixedRuntime(runtime)), options);
+  } catch (error) {
+    await closeRuntime();
+    throw error;
+  }
+  const stop = async () => {
+    await rig.stop();
+    await closeRuntime();
+  };
+  const stack: Stack = { ...rig, runtime, onVerdict: () => {}, onCopy: () => {}, stop };
   return stack;
 }
 
@@ -86,4 +118,9 @@ function throwBug(error: unknown): void {
 /** vitest.config.ts runs the tests through Envoy once per transport. */
 export function transportUnderTest(): TransportName {
   return process.env.AGGLO_TRANSPORT === "grpc-js" ? "grpc-js" : "native";
+}
+
+/** The tests through Envoy run once more with every body in the pool, however small. */
+function poolUnderTest(): Partial<PoolOptions> {
+  return process.env.AGGLO_POOL === "all" ? { nsPerByte: 1e9, limits: { waitMs: 5000 } } : {};
 }

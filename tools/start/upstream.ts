@@ -37,7 +37,8 @@ export async function startUpstream(respond: Respond = echo): Promise<Upstream> 
   return { address: `127.0.0.1:${port}`, reached, raw, stop: () => stop(server) };
 }
 
-function echo({ method, path, headers, body }: Reached, response: ServerResponse): void {
+/** Answers with what reached it, as JSON. */
+export function echo({ method, path, headers, body }: Reached, response: ServerResponse): void {
   response.writeHead(200, { "content-type": "application/json" });
   response.end(`${JSON.stringify({ method, path, headers }).slice(0, -1)},"body":${jsonText(body)}}`);
 }

@@ -329,43 +329,77 @@ describe("for any list of objects, spaced in any way", () => {
   });
 });
 
-// As a host would: reads as far as events are complete, keeps the rest, reads what is left at the end.
+// As a host would: reads event by event as they end, keeps the rest, reads what is left at the end.
 function inPieces(format: Format, text: string, sizes: number[]): unknown[] {
   const values: unknown[] = [];
-  let held = "";
-  let pos = 0;
   const take = (complete: string) => {
     const body = format.read(complete, DEPTH);
     expect(body.fault).toBeUndefined();
+    expect(body.events.length).toBeLessThanOrEqual(1);
     expect(writeBody(complete, body, [])).toBe(complete);
     values.push(...body.events.map((event) => event.value));
   };
-  for (const size of sizes) {
-    held += text.slice(pos, pos + size);
-    pos += size;
-    const end = format.completeEnd(held);
-    take(held.slice(0, end));
-    held = held.slice(end);
-  }
-  take(held + text.slice(pos));
+  for (const complete of eventTexts(format, text, sizes)) take(complete);
   return values;
 }
 
-describe("how far events are complete", () => {
-  const cases: [Format, string, number][] = [
-    [json, "{}", 0],
-    [ndjson, '{"a":1}', 0],
-    [ndjson, "{}\n{", 3],
-    [ndjson, "{}\r\n{}\r", 4],
-    [sse, "data: {}\n", 0],
-    [sse, "data: {}\n\n", 10],
-    [sse, "data: {}\n\ndata: {}\n", 10],
-    [sse, "data: {}\r\n\r\n", 12],
-    [sse, "data: {}\r\n\r", 0], // LF may follow
-    [sse, "data: {}\r\rd", 10],
-    [sse, "\ufeff\n", 2],
+function eventTexts(format: Format, text: string, sizes: number[]): string[] {
+  const texts: string[] = [];
+  const scan = { state: 0 };
+  let held = "";
+  let pos = 0;
+  const feed = (piece: string) => {
+    let from = 0;
+    for (let end = format.eventEnd(piece, 0, scan); end !== -1; end = format.eventEnd(piece, from, scan)) {
+      texts.push(held + piece.slice(from, end));
+      held = "";
+      from = end;
+    }
+    held += piece.slice(from);
+  };
+  for (const size of sizes) {
+    feed(text.slice(pos, pos + size));
+    pos += size;
+  }
+  feed(text.slice(pos));
+  if (held !== "") texts.push(held);
+  return texts;
+}
+
+describe("where events end", () => {
+  const cases: [Format, string, string[]][] = [
+    [json, "{}", ["{}"]],
+    [ndjson, '{"a":1}', ['{"a":1}']],
+    [ndjson, "{}\n{", ["{}\n", "{"]],
+    [ndjson, "{}\r\n\n{}\r", ["{}\r\n", "\n", "{}\r"]],
+    [sse, "data: {}\n", ["data: {}\n"]],
+    [sse, "data: {}\n\ndata: {}\n", ["data: {}\n\n", "data: {}\n"]],
+    [sse, "data: {}\r\n\r\n: x", ["data: {}\r\n\r\n", ": x"]],
+    [sse, "data: {}\r\n\r", ["data: {}\r\n\r"]], // LF may follow
+    [sse, "data: {}\r\rdata: {}\r\r", ["data: {}\r\r", "data: {}\r\r"]],
+    [sse, "a\r\r\nb", ["a\r\r\n", "b"]],
+    [sse, "a\n\r\r\nb", ["a\n\r", "\r\n", "b"]],
+    [sse, "\ufeff\na\ufeff", ["\ufeff\n", "a\ufeff"]],
   ];
-  test.each(cases.map(([format, text, end]) => [text, end, format] as const))("%j: %i", (text, end, format) => {
-    expect(format.completeEnd(text)).toBe(end);
+  test.each(cases)("%# of %j", (format, text, texts) => {
+    expect(eventTexts(format, text, [])).toEqual(texts);
+    expect(
+      eventTexts(
+        format,
+        text,
+        [...text].map(() => 1),
+      ),
+    ).toEqual(texts);
+  });
+
+  test("is the same however the text is cut", () => {
+    const text = fc
+      .array(fc.constantFrom("a", "\r", "\n", "\ufeff", "data:"), { maxLength: 12 })
+      .map((all) => all.join(""));
+    fc.assert(
+      fc.property(fc.constantFrom(ndjson, sse), text, fc.array(fc.nat({ max: 4 })), (format, whole, sizes) => {
+        expect(eventTexts(format, whole, sizes)).toEqual(eventTexts(format, whole, []));
+      }),
+    );
   });
 });

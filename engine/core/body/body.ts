@@ -44,11 +44,14 @@ export type Format = {
   stream: boolean;
   read(text: string, depthMax: number): Body;
   /**
-   * The offset behind the last event that is complete whatever text follows: a host that gets a body in pieces reads
-   * text[0, offset) and keeps the rest for the next piece.
+   * For a body that comes in pieces: the offset behind the first event that ends in `piece` at or after `from`; -1: none
+   * does. `scan` remembers the pieces before, so that no character is looked at twice.
    */
-  completeEnd(text: string): number;
+  eventEnd(piece: string, from: number, scan: PieceScan): number;
 };
+
+/** Where in an event the last piece ended; 0 at the beginning of a body. The meaning is each format's own. */
+export type PieceScan = { state: number };
 
 export function newBody(members: boolean): Body {
   return { fault: undefined, detail: "", events: [], places: [], whole: false, members };

@@ -5,7 +5,7 @@ import { nextMember, openContainer, skipSpace } from "../event/scan.ts";
 import { addParsed, type Body, type Format, failBody, NO_OBJECT, NO_REST, newBody } from "./body.ts";
 
 /** One document: nothing of it is complete before all of it. */
-export const json: Format = { stream: false, read: readJson, completeEnd: () => 0 };
+export const json: Format = { stream: false, read: readJson, eventEnd: () => -1 };
 
 function readJson(text: string, depthMax: number): Body {
   const body = newBody(true);

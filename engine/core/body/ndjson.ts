@@ -4,7 +4,12 @@
  */
 import { addText, type Body, type Format, NO_REST, newBody } from "./body.ts";
 
-export const ndjson: Format = { stream: true, read: readNdjson, completeEnd: (text) => text.lastIndexOf("\n") + 1 };
+export const ndjson: Format = { stream: true, read: readNdjson, eventEnd: lineFeedEnd };
+
+function lineFeedEnd(piece: string, from: number): number {
+  const feed = piece.indexOf("\n", from);
+  return feed === -1 ? -1 : feed + 1;
+}
 
 function readNdjson(text: string, depthMax: number): Body {
   const body = newBody(false);

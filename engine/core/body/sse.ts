@@ -7,9 +7,9 @@
  * nothing that a rule could miss: empty data, and the `[DONE]` with which streams of language models end. A block that
  * the text breaks off is read as if it were ended: browsers drop it, other readers do not.
  */
-import { addText, type Body, type Format, NO_REST, newBody, type Place } from "./body.ts";
+import { addText, type Body, type Format, NO_REST, newBody, type PieceScan, type Place } from "./body.ts";
 
-export const sse: Format = { stream: true, read: readSse, completeEnd };
+export const sse: Format = { stream: true, read: readSse, eventEnd };
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -91,25 +91,40 @@ function nextLine(text: string, end: number): number {
   return Math.min(end + (pair ? 2 : 1), text.length);
 }
 
-/** Two line ends of which the second ends an empty line; LF LF aside, which ends one whatever follows. */
-const EMPTY_LINES = ["\n\r", "\r\r"];
+/** Where a piece of a stream ends, between two characters. */
+const At = {
+  beginning: 0,
+  lineStart: 1,
+  inLine: 2,
+  /** behind the CR of a line that held something; an LF may belong to it */
+  afterCr: 3,
+  /** behind the CR of an empty line, which ends an event; an LF may belong to it */
+  afterEmptyCr: 4,
+} as const;
 
-// Behind the last empty line. From the back, because a host asks this again for every piece of a long event.
-function completeEnd(text: string): number {
-  let complete = firstLineEmpty(text);
-  const feeds = text.lastIndexOf("\n\n");
-  if (feeds !== -1) complete = Math.max(complete, feeds + 2);
-  for (let i = 0; i < EMPTY_LINES.length; i++) {
-    // A CR at the very end may be the first half of CR LF.
-    const at = text.length < 3 ? -1 : text.lastIndexOf(EMPTY_LINES[i] as string, text.length - 3);
-    if (at !== -1) complete = Math.max(complete, text.charCodeAt(at + 2) === LF ? at + 3 : at + 2);
+function eventEnd(piece: string, from: number, scan: PieceScan): number {
+  let state = scan.state;
+  let end = -1;
+  let pos = from;
+  while (pos < piece.length && end === -1) {
+    const code = piece.charCodeAt(pos);
+    if (state === At.afterEmptyCr) {
+      end = code === LF ? pos + 1 : pos;
+      state = At.lineStart;
+    } else if (state === At.afterCr && code === LF) {
+      state = At.lineStart;
+    } else if (code === LF || code === CR) {
+      const empty = state !== At.inLine;
+      if (code === CR) state = empty ? At.afterEmptyCr : At.afterCr;
+      else {
+        state = At.lineStart;
+        if (empty) end = pos + 1;
+      }
+    } else if (code !== BOM || state !== At.beginning) {
+      state = At.inLine;
+    }
+    pos++;
   }
-  return complete;
-}
-
-function firstLineEmpty(text: string): number {
-  const start = text.charCodeAt(0) === BOM ? 1 : 0;
-  const code = text.charCodeAt(start);
-  if (code === LF) return start + 1;
-  return code === CR && start + 1 < text.length ? nextLine(text, start) : 0;
+  scan.state = state;
+  return end;
 }

@@ -231,7 +231,7 @@ describe("a tee whose copy is made by a command", () => {
     const ports = testPorts();
     const delivered: string[] = [];
     ports.tees.waits = true;
-    ports.tees.deliver = async (_target, id, payload) => {
+    ports.tees.deliver = async (_target, _sending, id, payload) => {
       delivered.push(`${id} ${payload}`);
       return { error: "", retryable: false, response: "" };
     };
@@ -258,6 +258,6 @@ describe("a tee whose copy is made by a command", () => {
     expect(setUpTee(ports, () => "no JSON").run()).toBe(Outcome.next);
     await new Promise(setImmediate);
     expect(ports.sent).toEqual([]);
-    expect(ports.counted).toEqual({ "teeOffered archive": 1, "teeDropped archive|command": 1 });
+    expect(ports.counted).toEqual({ "teeSkipped mirror|command": 1 });
   });
 });

@@ -24,7 +24,7 @@ export const SHARE_FIELDS = {
   rate: {
     kind: "object",
     ours: true,
-    doc: "Copy no more than so many events a second, per tee and worker; the others pass uncopied and are counted.",
+    doc: "Copy no more than so many events a second, per tee and worker; the others pass uncopied and are counted as dropped.",
     fields: {
       perSecond: { kind: "number", required: true, doc: "Events a second in the long run; more than 0." },
       burst: {

@@ -7,6 +7,8 @@ import { parseText } from "../event/parse.ts";
 import { link } from "../link.ts";
 import { Outcome } from "../outcome.ts";
 import { runPipelines } from "../pipeline.ts";
+import type { Step } from "../plan.ts";
+import type { Delivery } from "../ports.ts";
 import { testCompiler, testPorts } from "../testing.ts";
 import { compileAnnotator } from "./annotator.ts";
 import { compileTee } from "./tee.ts";
@@ -27,7 +29,7 @@ const none: TeeConfig = {
   spool: undefined,
 };
 
-function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }', shape: object = {}) {
+function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }', shape: object = {}, deadlineMs = 0) {
   const compiler = testCompiler();
   compiler.findTransformer = (name) => (name === "shape" ? 1 : -1);
   const plan = compiler.plan;
@@ -49,7 +51,8 @@ function setUp(config: Partial<TeeConfig>, text = '{ "n": 12.50 }', shape: objec
   const context: RunContext = newRunContext(newEvent(value, text, 0, text.length), ports);
   const { pipelines } = link(plan, ports);
   const again = () => runPipelines(pipelines, newRunContext(newEvent(value, text, 0, text.length), ports), 0);
-  return { ports, context, run: () => runPipelines(pipelines, context, 0), again };
+  const step = plan.steps[0] as Step;
+  return { ports, context, step, run: () => runPipelines(pipelines, context, deadlineMs), again };
 }
 
 describe("what a tee sends", () => {
@@ -157,6 +160,42 @@ describe("where a tee waits for its target", () => {
   });
 });
 
+test("a tee whose result is read is waited for where others are queued", async () => {
+  const { ports, context, run, step } = setUp({});
+  step.waits = "always";
+  ports.tees.deliver = () => Promise.resolve({ error: "", retryable: false, response: '{"risk":3}' });
+  expect(await run()).toBe(Outcome.next);
+  expect(context.event.side["internal:tee:output"]).toMatchObject([{ response: { risk: 3 } }]);
+  expect(ports.sent).toEqual([]);
+});
+
+test("a target that is waited for has as long as the deadline, and what it says later changes nothing", async () => {
+  const { ports, context, run, step } = setUp({}, undefined, {}, 50);
+  step.waits = "always";
+  let answer: (delivery: Delivery) => void = () => {};
+  ports.tees.deliver = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  expect(await run()).toBe(Outcome.fault);
+  expect(ports.slept).toEqual([50]);
+  expect([context.faultReason, context.faultDetail]).toEqual([
+    "timeout",
+    '"archive" has not answered within the deadline',
+  ]);
+  answer({ error: "", retryable: false, response: "{}" });
+  await new Promise(setImmediate);
+  expect(context.event.side["internal:tee:output"]).toBeUndefined();
+});
+
+test("how the copies are to be sent goes along, one object for all of them", () => {
+  const { ports, run, again } = setUp({ keyPrefix: "a/", batch: { events: 2 } as TeeConfig["batch"] });
+  run();
+  again();
+  expect(ports.sent[0]?.sending).toMatchObject({ keyPrefix: "a/", batch: { events: 2, codec: "ndjson" } });
+  expect(ports.sent[1]?.sending).toBe(ports.sent[0]?.sending);
+});
+
 test("an event that is not in the share passes uncopied, without a record, and is counted", () => {
   const { ports, context, run } = setUp({ sample: { percent: 50, by: undefined } });
   ports.random.fraction = () => 0.7;
@@ -171,5 +210,5 @@ test("the bucket of a rate is kept from event to event", () => {
   run();
   again();
   expect(ports.sent).toHaveLength(1);
-  expect(ports.counted).toEqual({ "teeSkipped t|rate": 1 });
+  expect(ports.counted).toEqual({ "teeOffered archive": 1, "teeDropped archive|rate": 1 });
 });

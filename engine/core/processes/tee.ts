@@ -1,6 +1,7 @@
 /**
- * tee: sends a copy of the event to an external system (agglo-behaviour 3.7). In a proxy it never waits: the copy is
- * offered to a bounded queue and the event goes on. The event itself only gains a record under `internal:tee:output`.
+ * tee: sends a copy of the event to an external system (agglo-behaviour 3.7). In a proxy it does not wait, unless a later
+ * process reads the result: the copy is offered to a bounded queue and the event goes on. The event itself only gains a
+ * record under `internal:tee:output`.
  */
 
 import type { Compiler } from "../compiler.ts";
@@ -15,12 +16,13 @@ import { merge } from "../event/merge.ts";
 import { writeValue } from "../event/write.ts";
 import { Outcome } from "../outcome.ts";
 import { newStep, type Step } from "../plan.ts";
-import type { Delivery, Ports, TeeTarget } from "../ports.ts";
+import type { Delivery, Ports, TeeSending, TeeTarget } from "../ports.ts";
 import { commandFault } from "./command.ts";
 import { transformLater } from "./command-transformation.ts";
 import { withSide } from "./reserved.ts";
 import type { Transformed, TransformerSettings } from "./spec.ts";
 import { holds, type LinkedStep } from "./step.ts";
+import { compileSending, SENDING_FIELDS } from "./tee-sending.ts";
 import { type Bucket, compileShare, newBucket, SHARE_FIELDS, type Share, skippedBecause } from "./tee-share.ts";
 import { transform } from "./transformer.ts";
 
@@ -32,7 +34,14 @@ const fields = {
     doc: "Merged into the copy: new keys are added, objects merge, arrays are joined, anything else that is there already is an error.",
   },
   transformerRef: { kind: "string", doc: "A transformer that makes the copy from the event." },
-  outputConnectorRef: { kind: "string", required: true, doc: "The external system to send to." },
+  outputConnectorRef: {
+    kind: "string",
+    required: true,
+    doc:
+      "The external system to send to. In a proxy copies wait in a bounded queue while the message goes on, unless a " +
+      "later process reads `internal:tee:output` (`binge lint` says where). What is lost is counted: `full`, `rate`, " +
+      "`tooLarge`, `retries` (the target would not have it) or `shutdown`.",
+  },
   include: {
     kind: "list",
     ours: true,
@@ -41,9 +50,9 @@ const fields = {
   },
   sample: SHARE_FIELDS.sample,
   rate: SHARE_FIELDS.rate,
-  keyPrefix: { kind: "later", ours: true, doc: "Comes with the stores." },
-  batch: { kind: "later", ours: true, doc: "Comes with the stores." },
-  spool: { kind: "later", ours: true, doc: "Comes with the stores." },
+  keyPrefix: SENDING_FIELDS.keyPrefix,
+  batch: SENDING_FIELDS.batch,
+  spool: { kind: "later", ours: true, doc: "Comes with the queue on disk." },
 } as const;
 
 export const tee: ProcessDefinition = {
@@ -62,7 +71,9 @@ export const tee: ProcessDefinition = {
 };
 
 type Settings = {
-  target: TeeTarget /** index in plan.steps; -1 = the event as it is */;
+  target: TeeTarget;
+  sending: TeeSending;
+  /** index in plan.steps; -1 = the event as it is */
   transformer: number;
   addition: JsonObject | undefined;
   include: string[];
@@ -70,7 +81,7 @@ type Settings = {
 };
 
 /** Where a tee records what it did. */
-const TEE_OUTPUT_KEY = "internal:tee:output";
+export const TEE_OUTPUT_KEY = "internal:tee:output";
 
 export function compileTee(config: ConfigOf<typeof fields>, compiler: Compiler, at: DocumentPath): Step {
   const step = newStep("tee", config.name);
@@ -104,14 +115,22 @@ export function compileTee(config: ConfigOf<typeof fields>, compiler: Compiler, 
   if (transformer !== -1) step.uses.push(transformer);
   step.waits = "may";
   step.mirrors = true;
+  const target = compiler.plan.targets[index];
   step.settings = {
-    target: compiler.plan.targets[index] as TeeTarget,
+    target: target as TeeTarget,
+    sending: compileSending(config, target?.type, compiler, at),
     transformer,
     addition: config.additionalBody,
     include,
     share: compileShare(config, compiler, at),
   } satisfies Settings;
   return step;
+}
+
+/** Whether the copies of a tee's step are gathered. */
+export function isBatched(step: Step): boolean {
+  const settings = step.settings as Settings | undefined; // made by compileTee, where there was nothing to complain of
+  return settings !== undefined && settings.sending.batch !== null;
 }
 
 /** The bucket of `rate`: one per tee and thread. */
@@ -126,27 +145,42 @@ export function runTee(linked: LinkedStep, context: RunContext): Outcome {
   const settings = linked.step.settings as Settings; // made by compileTee
   const skipped = skippedBecause(settings.share, linked.state as Bucket, context); // linkTee's
   if (skipped !== "") {
-    // Not dropped: it was never offered.
-    context.ports.counters.add("teeSkipped", `${linked.step.name}|${skipped}`, 1);
+    countSkipped(linked, settings, skipped, context);
     return Outcome.next;
   }
-  if (settings.transformer === -1) return send(settings, context.event, true, context);
+  if (settings.transformer === -1) return send(linked, context.event, true, context);
   const transformer = linked.steps[settings.transformer] as LinkedStep;
-  if (transformer.step.waits !== "never") return sendLater(settings, transformer, context);
+  if (transformer.step.waits !== "never") return sendLater(linked, transformer, context);
   const transformed = transform(transformer, context);
-  return transformed === undefined ? Outcome.fault : send(settings, transformed, carries(transformer), context);
+  return transformed === undefined ? Outcome.fault : send(linked, transformed, carries(transformer), context);
+}
+
+// Over the rate it is lost: offered = sent + dropped + queued. Out of the sample it was never to be sent.
+function countSkipped(linked: LinkedStep, settings: Settings, because: "sample" | "rate", context: RunContext): void {
+  const counters = context.ports.counters;
+  if (because === "sample") {
+    counters.add("teeSkipped", `${linked.step.name}|sample`, 1);
+    return;
+  }
+  counters.add("teeOffered", settings.target.name, 1);
+  counters.add("teeDropped", `${settings.target.name}|rate`, 1);
+}
+
+/** Hosts without a proxy wait for every tee, a proxy for those whose results are read (engine/config/awaited-tees.ts). */
+function isAwaited(linked: LinkedStep, context: RunContext): boolean {
+  return context.ports.tees.waits || linked.step.waits === "always";
 }
 
 // The transformer runs commands. Where a tee waits for its target it waits for them too; elsewhere the copy is made on a
 // context of its own while the event goes on, so its record has no response.
-function sendLater(settings: Settings, transformer: LinkedStep, context: RunContext): Outcome {
-  const waits = context.ports.tees.waits;
+function sendLater(linked: LinkedStep, transformer: LinkedStep, context: RunContext): Outcome {
+  const waits = isAwaited(linked, context);
   const own = waits ? context : forkContext(context);
   const later = transformLater(transformer, own);
   if (later === undefined) return fault(context, own.faultReason, own.faultDetail);
   const sent = later.then((made) => {
     if ("error" in made) return commandFault(own, made, made.error);
-    const outcome = send(settings, made, carries(transformer), own);
+    const outcome = send(linked, made, carries(transformer), own);
     return outcome === Outcome.wait ? (own.pending as Promise<Outcome>) : outcome;
   });
   if (waits) {
@@ -154,24 +188,20 @@ function sendLater(settings: Settings, transformer: LinkedStep, context: RunCont
     return Outcome.wait;
   }
   void sent.then((outcome) => {
-    if (outcome === Outcome.fault) countLost(settings.target, context);
+    // There was nothing to offer.
+    if (outcome === Outcome.fault) context.ports.counters.add("teeSkipped", `${linked.step.name}|command`, 1);
   });
-  record(context, settings.target, own.effectId, "");
+  record(context, (linked.step.settings as Settings).target, own.effectId, "");
   return Outcome.next;
 }
 
 function forkContext(context: RunContext): RunContext {
   const own = newRunContext(forkEvent(context.event), context.ports);
   own.strict = context.strict;
+  own.traceparent = context.traceparent;
   own.reservedInPayload = context.reservedInPayload;
   own.effectId = effectIdOf(context);
   return own;
-}
-
-// Offered = sent + dropped + queued, also of what was lost before there was anything to send.
-function countLost(target: TeeTarget, context: RunContext): void {
-  context.ports.counters.add("teeOffered", target.name, 1);
-  context.ports.counters.add("teeDropped", `${target.name}|command`, 1);
 }
 
 function carries(transformer: LinkedStep): boolean {
@@ -194,7 +224,8 @@ function reservedKeys(settings: Settings, made: Transformed, all: boolean, conte
 }
 
 /** `all`: every reserved key belongs to the copy, not only those that its transformer wrote. */
-function send(settings: Settings, made: Transformed, all: boolean, context: RunContext): Outcome {
+function send(linked: LinkedStep, made: Transformed, all: boolean, context: RunContext): Outcome {
+  const settings = linked.step.settings as Settings; // made by compileTee
   let payload = withSide(made.value, made.side, reservedKeys(settings, made, all, context));
   if (settings.addition !== undefined) {
     const merged = merge(payload, settings.addition);
@@ -203,16 +234,31 @@ function send(settings: Settings, made: Transformed, all: boolean, context: RunC
   }
   const text = writeValue(context.event, payload);
   const id = effectIdOf(context);
-  const tees = context.ports.tees;
-  if (!tees.waits) {
-    tees.offer(settings.target, id, text);
-    record(context, settings.target, id, "");
+  const target = settings.target;
+  if (!isAwaited(linked, context)) {
+    context.ports.tees.offer(target, settings.sending, id, text);
+    record(context, target, id, "");
     return Outcome.next;
   }
-  context.pending = tees
-    .deliver(settings.target, id, text)
-    .then((delivery) => settle(context, settings.target, id, delivery));
+  context.pending = inTime(context.ports.tees.deliver(target, settings.sending, id, text), target, id, context);
   return Outcome.wait;
+}
+
+// Whichever comes first, the answer or the section's deadline; the other changes nothing. A proxy gives up soon after the
+// deadline, and knows no onFault.
+function inTime(delivery: Promise<Delivery>, target: TeeTarget, id: string, context: RunContext): Promise<Outcome> {
+  let ended = false;
+  const once = (end: () => Outcome): Outcome => {
+    if (ended) return Outcome.fault; // nobody reads it
+    ended = true;
+    return end();
+  };
+  const answered = delivery.then((answer) => once(() => settle(context, target, id, answer)));
+  if (context.deadlineMs === 0) return answered;
+  const leftMs = Math.max(0, context.deadlineMs - context.ports.clock.nowMs());
+  const detail = `"${target.name}" has not answered within the deadline`;
+  const late = context.ports.delays.sleep(leftMs).then(() => once(() => fault(context, "timeout", detail)));
+  return Promise.race([answered, late]);
 }
 
 function settle(context: RunContext, target: TeeTarget, id: string, delivery: Delivery): Outcome {

@@ -1,10 +1,10 @@
-/** Headers that a section writes on the message it treated (http.md, "Headers"). */
+/** What a section writes beside the body of the message it treated: headers and metadata (http.md, "Headers", "Metadata"). */
 import type { Event } from "../event/event.ts";
-import { isRawNumber } from "../event/json.ts";
+import { isRawNumber, type JsonObject, newObject, setOwn } from "../event/json.ts";
 import { compilePath, lookup } from "../event/path.ts";
 import { stringify } from "../event/write.ts";
 import { headerValueError } from "./header.ts";
-import type { HeaderWrite, SectionPlan } from "./route.ts";
+import type { HeaderWrite, MetadataWrite, SectionPlan } from "./route.ts";
 
 /** One header to set; text, to be sent as UTF-8. */
 export type HeaderValue = { name: string; value: string };
@@ -52,4 +52,27 @@ export function writtenHeaders(plan: SectionPlan): string[] {
     if (names.indexOf(name) === -1) names.push(name);
   }
   return names;
+}
+
+/** Longer texts are left out: metadata stay with the exchange in the proxy, and a client may choose how long they are. */
+const METADATA_CHARS_MAX = 4096;
+
+/** Adds to `metadata` what `writes` find after an event; of several events the last one that has a value wins. */
+export function readMetadata(
+  writes: readonly MetadataWrite[],
+  event: Event,
+  metadata: JsonObject | undefined,
+): JsonObject | undefined {
+  let found = metadata;
+  for (let i = 0; i < writes.length; i++) {
+    const write = writes[i] as MetadataWrite;
+    const value = lookup(event, compilePath(write.reference));
+    if (value === undefined) continue;
+    const text = stringify(value);
+    if (text.length > METADATA_CHARS_MAX) continue;
+    found = found ?? newObject();
+    // Parsed again: numbers that are texts inside would be objects outside.
+    setOwn(found, write.key, isRawNumber(value) ? value.text : (JSON.parse(text) as JsonObject));
+  }
+  return found;
 }

@@ -17,7 +17,18 @@ export function headerValueError(value: string): string {
 }
 
 /** Names a section may not write: the proxy drops them, or they follow from the message (engine.md, "Security"). */
-const REFUSED = ["content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "host"];
+const REFUSED = [
+  "content-length",
+  "content-encoding",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "upgrade",
+  "host",
+];
 
 /** "" or why a section may not set or remove this header. */
 export function writeRefusedBecause(name: string): string {

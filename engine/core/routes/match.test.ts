@@ -76,6 +76,7 @@ describe("the route of an exchange", () => {
       request: undefined,
       response: undefined,
       gateway: false,
+      exchange: undefined,
     },
   });
   const routes = [

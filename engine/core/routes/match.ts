@@ -17,20 +17,27 @@ export type RequestLine = {
 export function matchRoute(routes: readonly { plan: RoutePlan }[], request: RequestLine): number {
   const path = normalizePath(request.path);
   for (let i = 0; i < routes.length; i++)
-    if (matches((routes[i] as { plan: RoutePlan }).plan.match, request, path)) return i;
+    if (mismatch((routes[i] as { plan: RoutePlan }).plan.match, request, path) === "") return i;
   return -1;
 }
 
-function matches(match: MatchPlan, request: RequestLine, path: string): boolean {
+/** The part of a match that does not take the request, the first in this order; "" when all do. */
+export type Mismatch = "methods" | "hosts" | "paths" | "headers" | "";
+
+export function mismatchOf(match: MatchPlan, request: RequestLine): Mismatch {
+  return mismatch(match, request, normalizePath(request.path));
+}
+
+function mismatch(match: MatchPlan, request: RequestLine, path: string): Mismatch {
   // In any case: methods are case-sensitive, and frameworks that upper-case them are many.
-  if (match.methods.length > 0 && match.methods.indexOf(request.method.toUpperCase()) === -1) return false;
-  if (match.hosts.length > 0 && !matchesHost(match.hosts, normalizeHost(request.host))) return false;
-  if (match.paths.length > 0 && !matchesPath(match, path)) return false;
+  if (match.methods.length > 0 && match.methods.indexOf(request.method.toUpperCase()) === -1) return "methods";
+  if (match.hosts.length > 0 && !matchesHost(match.hosts, normalizeHost(request.host))) return "hosts";
+  if (match.paths.length > 0 && !matchesPath(match, path)) return "paths";
   for (let i = 0; i < match.headers.length; i++) {
     const header = match.headers[i] as { name: string; value: string };
-    if (request.header(header.name) !== header.value) return false;
+    if (request.header(header.name) !== header.value) return "headers";
   }
-  return true;
+  return "";
 }
 
 function matchesHost(hosts: readonly string[], host: string): boolean {

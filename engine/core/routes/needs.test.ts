@@ -8,6 +8,8 @@ function section(direction: "request" | "response", change: Partial<SectionPlan>
   const reply = change.guards === false ? null : refused;
   return {
     direction,
+    enforce: true,
+    separate: false,
     pipelines: [0],
     contentTypes: [],
     each: undefined,
@@ -16,6 +18,7 @@ function section(direction: "request" | "response", change: Partial<SectionPlan>
     statuses: [],
     setHeaders: [],
     removeHeaders: [],
+    metadata: [],
     limits: { bodyBytes: 1000, decodedBytes: 1, depth: 64, deadlineMs: 150 },
     onFault: {
       contentType: reply,
@@ -35,7 +38,14 @@ function section(direction: "request" | "response", change: Partial<SectionPlan>
 }
 
 function route(request: SectionPlan | undefined, response: SectionPlan | undefined): RoutePlan {
-  return { name: "r", match: { hosts: [], paths: [], methods: [], headers: [] }, request, response, gateway: false };
+  return {
+    name: "r",
+    match: { hosts: [], paths: [], methods: [], headers: [] },
+    request,
+    response,
+    exchange: undefined,
+    gateway: false,
+  };
 }
 
 describe("the cheapest modes that do", () => {

@@ -3,7 +3,7 @@ import type { Compiler } from "../compiler.ts";
 import type { ConfigOf } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
 import { stringify } from "../event/write.ts";
-import { headerNameError, headerValueError } from "./header.ts";
+import { headerValueError, writeRefusedBecause } from "./header.ts";
 import { type Header, PROBLEM_JSON, type Reply } from "./reply.ts";
 
 export const REPLY_FIELDS = {
@@ -15,9 +15,6 @@ export const REPLY_FIELDS = {
   headers: { kind: "map", of: { kind: "string", doc: "The value." }, doc: "More response headers." },
   grpcStatus: { kind: "integer", min: 0, max: 16, doc: "gRPC status for gRPC clients." },
 } as const;
-
-/** Headers a reply may not set: they follow from the body and the connection. */
-const OWNED = ["content-length", "transfer-encoding", "connection"];
 
 export function compileReply(
   compiler: Compiler,
@@ -39,10 +36,7 @@ export function compileReply(
   const names = Object.keys(headers);
   for (let i = 0; i < names.length; i++) {
     const header: Header = { name: (names[i] as string).toLowerCase(), value: headers[names[i] as string] as string };
-    const error =
-      OWNED.indexOf(header.name) !== -1
-        ? "follows from the body"
-        : headerNameError(header.name) || headerValueError(header.value);
+    const error = writeRefusedBecause(header.name) || headerValueError(header.value);
     if (error !== "")
       complain(
         compiler.report,

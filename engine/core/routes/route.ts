@@ -11,6 +11,15 @@ export type RoutePlan = {
   response: SectionPlan | undefined;
   /** nginx holds the whole response, so that its content can decide its status; no other host needs that */
   gateway: boolean;
+  exchange: ExchangePlan | undefined;
+};
+
+/** What runs when an exchange is over, on one event of all of it. */
+export type ExchangePlan = {
+  /** indexes in plan.pipelines */
+  pipelines: number[];
+  /** how much of either body goes into the event */
+  bodyBytes: number;
 };
 
 /** Empty lists match everything. */
@@ -24,6 +33,10 @@ export type MatchPlan = {
 
 export type SectionPlan = {
   direction: "request" | "response";
+  /** false: a dry run; everything runs, the message goes on as it came */
+  enforce: boolean;
+  /** each pipeline gets the event as it came in and none stops another, as in the original's daemon */
+  separate: boolean;
   /** indexes in plan.pipelines */
   pipelines: number[];
   /** lower case media types; `application/*+json` matches by suffix */
@@ -38,10 +51,11 @@ export type SectionPlan = {
   statuses: string[];
   setHeaders: HeaderWrite[];
   removeHeaders: string[];
+  metadata: MetadataWrite[];
   limits: Limits;
   /** how each fault is answered; null lets the message pass as it came */
   onFault: { readonly [reason in FaultReason]: Reply | null };
-  /** may change the body, the headers or refuse the message: a way around it would matter */
+  /** may change the body, the headers or refuse the message: a way around it would matter. No dry run does. */
   guards: boolean;
   changesBody: boolean;
   /** some path reads the host's context */
@@ -58,6 +72,14 @@ export type HeaderWrite = {
   reference: string;
 };
 
+/** What a section adds to the proxy's metadata. */
+export type MetadataWrite = {
+  /** in the namespace `agglo` */
+  key: string;
+  /** a reserved path */
+  reference: string;
+};
+
 export type Limits = {
   /** of the body as it travels */
   bodyBytes: number;
@@ -68,3 +90,9 @@ export type Limits = {
   /** for all pipelines of a section together; 0 = none */
   deadlineMs: number;
 };
+
+/** Every pipeline that a route runs, as indexes in plan.pipelines. */
+export function pipelinesOf(route: RoutePlan): number[] {
+  const inSections = (route.request?.pipelines ?? []).concat(route.response?.pipelines ?? []);
+  return inSections.concat(route.exchange?.pipelines ?? []);
+}

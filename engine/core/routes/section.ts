@@ -13,7 +13,9 @@ import { type FaultReason, Outcome } from "../outcome.ts";
 import { type LinkedPipeline, runPipelines } from "../pipeline.ts";
 import type { Ports } from "../ports.ts";
 import { HTTP_KEY } from "../processes/reserved.ts";
-import { type HeaderValue, readHeaderWrites } from "./header-writes.ts";
+import { firstFailure, type PipelineResult, runAll } from "../run-all.ts";
+import type { LinkedExchange } from "./exchange.ts";
+import { type HeaderValue, readHeaderWrites, readMetadata } from "./header-writes.ts";
 import type { Reply } from "./reply.ts";
 import type { RoutePlan, SectionPlan } from "./route.ts";
 
@@ -22,6 +24,7 @@ export type LinkedRoute = {
   plan: RoutePlan;
   request: LinkedSection | undefined;
   response: LinkedSection | undefined;
+  exchange: LinkedExchange | undefined;
 };
 
 export function linkRoutes(linked: LinkedPlan, ports: Ports): LinkedRoute[] {
@@ -30,18 +33,31 @@ export function linkRoutes(linked: LinkedPlan, ports: Ports): LinkedRoute[] {
   for (let i = 0; i < plans.length; i++) {
     const plan = plans[i] as RoutePlan;
     const request = linkSection(linked, plan.request, ports);
-    routes.push({ plan, request, response: linkSection(linked, plan.response, ports) });
+    const response = linkSection(linked, plan.response, ports);
+    routes.push({ plan, request, response, exchange: linkExchange(linked, plan.exchange, ports) });
   }
   return routes;
+}
+
+function linkExchange(linked: LinkedPlan, plan: RoutePlan["exchange"], ports: Ports): LinkedExchange | undefined {
+  if (plan === undefined) return undefined;
+  return { plan, pipelines: plan.pipelines.map((index) => linked.pipelines[index] as LinkedPipeline), ports };
 }
 
 function linkSection(linked: LinkedPlan, plan: SectionPlan | undefined, ports: Ports): LinkedSection | undefined {
   if (plan === undefined) return undefined;
   const pipelines: LinkedPipeline[] = [];
   for (let i = 0; i < plan.pipelines.length; i++) {
-    pipelines.push(linked.pipelines[plan.pipelines[i] as number] as LinkedPipeline);
+    const pipeline = linked.pipelines[plan.pipelines[i] as number] as LinkedPipeline;
+    pipelines.push(plan.separate ? withoutCheckpoint(pipeline) : pipeline);
   }
   return { plan, pipelines, ports };
+}
+
+// No proxy gives a message again: its record would stay for ever, and the message wait for the store.
+function withoutCheckpoint(pipeline: LinkedPipeline): LinkedPipeline {
+  if (pipeline.options === undefined || pipeline.options.checkpoint === null) return pipeline;
+  return Object.assign({}, pipeline, { options: Object.assign({}, pipeline.options, { checkpoint: null }) });
 }
 
 /** What became of a message. */
@@ -49,9 +65,15 @@ export type Verdict = {
   kind: "passed" | "changed" | "refused" | "faulted";
   /** the new body; undefined: the bytes that came */
   text: string | undefined;
+  /** the same in UTF-8; set by hosts that treat bytes (runtime/treat-content.ts) */
+  bytes: Uint8Array | undefined;
   /** events that a rule refused and that left the message, which goes on without them */
   dropped: number;
   setHeaders: HeaderValue[];
+  /** what the section adds to the proxy's metadata; undefined: nothing */
+  metadata: JsonObject | undefined;
+  /** in a dry run (plan.enforce): what an enforcing section would have made of the message */
+  would: Verdict | undefined;
   /** refused, or a fault that the route answers */
   reply: Reply | undefined;
   /** after a fault; "error" otherwise */
@@ -62,12 +84,16 @@ export type Verdict = {
   detail: string;
 };
 
-function newVerdict(kind: Verdict["kind"]): Verdict {
+/** A verdict with nothing in it yet. */
+export function newVerdict(kind: Verdict["kind"]): Verdict {
   return {
     kind,
     text: undefined,
+    bytes: undefined,
     dropped: 0,
     setHeaders: [],
+    metadata: undefined,
+    would: undefined,
     reply: undefined,
     reason: "error",
     pipeline: "",
@@ -80,7 +106,16 @@ function newVerdict(kind: Verdict["kind"]): Verdict {
 export function passed(section: LinkedSection): Verdict {
   const verdict = newVerdict("passed");
   readHeaderWrites(section.plan.setHeaders, undefined, verdict.setHeaders);
-  return verdict;
+  return enforced(section, verdict);
+}
+
+// A dry run: the message goes on as it came, whatever would have become of it.
+function enforced(section: LinkedSection, verdict: Verdict): Verdict {
+  if (section.plan.enforce) return verdict;
+  const shown = newVerdict("passed");
+  shown.metadata = verdict.metadata;
+  shown.would = verdict;
+  return shown;
 }
 
 /** A fault as its section answers it: a reply, or the message passes as it came. */
@@ -89,7 +124,7 @@ export function faulted(section: LinkedSection, reason: FaultReason, detail: str
   verdict.reason = reason;
   verdict.detail = detail;
   verdict.reply = section.plan.onFault[reason] ?? undefined;
-  return verdict;
+  return enforced(section, verdict);
 }
 
 /** Faults of the message itself, whose detail the client may read; the others would tell of the configuration. */
@@ -113,18 +148,21 @@ type Message = {
   http: JsonObject | undefined;
   /** 0 = none */
   deadlineMs: number;
+  traceparent: string;
   verdict: Verdict;
 };
 
 /**
  * Runs the section's pipelines on a body, in the format that its content type names. `http` is the host's context, or
- * undefined when the section reads none (plan.readsHttp). A promise only when a step had to wait.
+ * undefined when the section reads none (plan.readsHttp); `traceparent` is the request's. A promise only when a step had
+ * to wait.
  */
 export function treat(
   section: LinkedSection,
   text: string,
   http: JsonObject | undefined,
   contentType: string,
+  traceparent?: string,
 ): Verdict | Promise<Verdict> {
   const plan = section.plan;
   const format = formatOf(contentType);
@@ -137,14 +175,21 @@ export function treat(
   const drops = batch === "element" && !body.whole;
   const deadlineMs = deadlineOf(section);
   const verdict = newVerdict("passed");
-  return runEvents({ section, text, body, drops, dropped: [], http, deadlineMs, verdict }, 0);
+  return runEvents(
+    { section, text, body, drops, dropped: [], http, deadlineMs, traceparent: traceparent ?? "", verdict },
+    0,
+  );
 }
 
 /**
  * Runs the section's pipelines on an empty event, for a message without a body (plan.bodyless). It can be refused and
  * its headers written; what the pipelines make of the event has no place to go.
  */
-export function treatBodyless(section: LinkedSection, http: JsonObject | undefined): Verdict | Promise<Verdict> {
+export function treatBodyless(
+  section: LinkedSection,
+  http: JsonObject | undefined,
+  traceparent?: string,
+): Verdict | Promise<Verdict> {
   const verdict = newVerdict("passed");
   const message: Message = {
     section,
@@ -154,13 +199,14 @@ export function treatBodyless(section: LinkedSection, http: JsonObject | undefin
     dropped: [],
     http,
     deadlineMs: deadlineOf(section),
+    traceparent: traceparent ?? "",
     verdict,
   };
   const context = contextOf(message, eventOf(newObject()));
-  const outcome = runPipelines(section.pipelines, context, message.deadlineMs);
+  const outcome = runEvent(message, context);
   const finish = (settled: Outcome): Verdict => {
     ended(message, settled, context, 0);
-    return verdict;
+    return enforced(section, verdict);
   };
   return typeof outcome === "number" ? finish(outcome) : outcome.then(finish);
 }
@@ -173,8 +219,18 @@ function deadlineOf(section: LinkedSection): number {
 function contextOf(message: Message, event: Event): RunContext {
   if (message.http !== undefined) setOwn(event.side, HTTP_KEY, message.http);
   const context = newRunContext(event, message.section.ports);
-  context.strict = true;
+  context.strict = !message.section.plan.separate;
+  context.traceparent = message.traceparent;
   return context;
+}
+
+function runEvent(message: Message, context: RunContext): Outcome | Promise<Outcome> {
+  const section = message.section;
+  if (!section.plan.separate) return runPipelines(section.pipelines, context, message.deadlineMs);
+  setOwn(context.event.side, "internal:messageID", section.ports.ids.uuid()); // as daemons give one
+  const results = runAll(section.pipelines, context.event, section.ports, message.deadlineMs);
+  const finish = (settled: PipelineResult[]): Outcome => firstFailure(settled, context);
+  return results instanceof Promise ? results.then(finish) : finish(results);
 }
 
 // The first event that is refused or faulted decides the message, unless refused ones leave alone.
@@ -182,26 +238,31 @@ function runEvents(message: Message, first: number): Verdict | Promise<Verdict> 
   const events = message.body.events;
   for (let i = first; i < events.length; i++) {
     const context = contextOf(message, events[i] as Event);
-    const outcome = runPipelines(message.section.pipelines, context, message.deadlineMs);
+    const outcome = runEvent(message, context);
     if (typeof outcome !== "number") {
       return outcome.then((settled) =>
-        ended(message, settled, context, i) ? message.verdict : runEvents(message, i + 1),
+        ended(message, settled, context, i) ? decided(message) : runEvents(message, i + 1),
       );
     }
-    if (ended(message, outcome, context, i)) return message.verdict;
+    if (ended(message, outcome, context, i)) return decided(message);
   }
   const verdict = message.verdict;
   if (verdict.dropped > 0 || isChanged(message.body)) {
     verdict.kind = "changed";
     verdict.text = writeBody(message.text, message.body, message.dropped);
   }
-  return verdict;
+  return decided(message);
+}
+
+function decided(message: Message): Verdict {
+  return enforced(message.section, message.verdict);
 }
 
 /** Takes in the end of the run of event `index`; true when it decides the whole message. */
 function ended(message: Message, outcome: Outcome, context: RunContext, index: number): boolean {
   const verdict = message.verdict;
   const plan = message.section.plan;
+  verdict.metadata = readMetadata(plan.metadata, context.event, verdict.metadata);
   if (outcome === Outcome.next || outcome === Outcome.stop) {
     const error = readHeaderWrites(plan.setHeaders, context.event, verdict.setHeaders);
     if (error === "") return false;
@@ -211,7 +272,7 @@ function ended(message: Message, outcome: Outcome, context: RunContext, index: n
   if (outcome === Outcome.refuse && message.drops) {
     message.dropped[index] = true;
     verdict.dropped++;
-    message.section.ports.counters.add("droppedEvents", context.process, 1);
+    if (plan.enforce) message.section.ports.counters.add("droppedEvents", context.process, 1);
     return false;
   }
   verdict.pipeline = context.pipeline;
@@ -219,14 +280,16 @@ function ended(message: Message, outcome: Outcome, context: RunContext, index: n
   verdict.text = undefined;
   verdict.dropped = 0;
   verdict.setHeaders = [];
+  // As in the original's daemon, the next event has its turn whatever became of this one.
+  const isLast = !plan.separate;
   if (outcome === Outcome.refuse) {
     verdict.kind = "refused";
     verdict.reply = context.refusal;
-    return true;
+    return isLast;
   }
   verdict.kind = "faulted";
   verdict.reason = context.faultReason;
   verdict.detail = context.faultDetail;
   verdict.reply = plan.onFault[context.faultReason] ?? undefined;
-  return true;
+  return isLast;
 }

@@ -6,6 +6,8 @@ import {
   immediateAnswer,
   type JsonObject,
   Kind,
+  MORE_TIME,
+  type MoreTime,
   NO_BYTES,
   type PhaseKind,
   type ProcessingRequest,
@@ -95,6 +97,7 @@ function writeArm(request: DecodedRequest): WireHeaders & WireBody & WireTrailer
 /** Throws only on an answer that ext_proc cannot express (a body in trailers): a bug of the caller. */
 export function writeProcessingResponse(answer: ProcessingResponse): Buffer {
   const wire: WireResponse = {};
+  if (answer.kind === MORE_TIME) return writeMoreTime(answer);
   if (answer.dynamicMetadata !== undefined) wire.dynamicMetadata = toStruct(answer.dynamicMetadata as JsonObject); // the tests encode none before
   if (answer.kind === IMMEDIATE_RESPONSE) {
     wire.immediateResponse = writeImmediate(answer);
@@ -103,6 +106,13 @@ export function writeProcessingResponse(answer: ProcessingResponse): Buffer {
     if (answer.modeOverride !== undefined) wire.modeOverride = writeModeOverride(answer.modeOverride);
   }
   return processMethod().responseSerialize(wire);
+}
+
+function writeMoreTime({ timeoutMs }: MoreTime): Buffer {
+  const duration: NonNullable<WireResponse["overrideMessageTimeout"]> = {};
+  if (timeoutMs >= 1000) duration.seconds = Math.floor(timeoutMs / 1000);
+  if (timeoutMs % 1000 > 0) duration.nanos = (timeoutMs % 1000) * 1e6;
+  return processMethod().responseSerialize({ overrideMessageTimeout: duration } satisfies WireResponse);
 }
 
 function writeImmediate(answer: ImmediateAnswer): WireImmediate {
@@ -150,6 +160,10 @@ function writeBodyMutation(answer: ContinueAnswer): WireBodyMutation {
 /** The other side's reader, for tests and test clients. An answer without a known oneof throws: Envoy fails it too. */
 export function readProcessingResponse(bytes: Uint8Array): ProcessingResponse {
   const wire = processMethod().responseDeserialize(asBuffer(bytes)) as WireResponse;
+  const duration = wire.overrideMessageTimeout;
+  if (wire.response === undefined && duration) {
+    return { kind: MORE_TIME, timeoutMs: Number(duration.seconds ?? 0) * 1000 + (duration.nanos ?? 0) / 1e6 };
+  }
   if (wire.response === undefined) throw new Error("an answer without a oneof (facts 14.5: unhandled_message)");
   const dynamicMetadata = wire.dynamicMetadata && fromStruct(wire.dynamicMetadata);
   if (wire.response === "immediateResponse") {

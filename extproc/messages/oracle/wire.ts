@@ -78,4 +78,5 @@ export type WireResponse = {
   immediateResponse?: WireImmediate;
   dynamicMetadata?: WireStruct;
   modeOverride?: WireMode;
+  overrideMessageTimeout?: { seconds?: number | string; nanos?: number };
 };

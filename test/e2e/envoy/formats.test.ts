@@ -180,7 +180,7 @@ describe("NDJSON", () => {
   test("loses the lines that a rule refuses, the others are rewritten or stay", async () => {
     const { seen } = await send("/streams/x", lines, headers);
     expect(seen?.body).toBe(left);
-    expect(seen?.headers["content-length"]).toBe(String(left.length));
+    expect(seen?.headers["content-length"]).toBeUndefined(); // it left before its length was known
     expect((await get("/streams/x", lines, headers)).body.toString()).toBe(left);
   });
 
@@ -188,7 +188,7 @@ describe("NDJSON", () => {
     const { answer, seen } = await send("/streams/x", '{"secret":1}\n{"secret":2}\n', headers);
     expect(answer.status).toBe(200);
     expect(seen?.body).toBe("");
-    expect(seen?.headers["content-length"]).toBe("0");
+    expect(seen?.headers["content-length"]).toBeUndefined();
     expect((await get("/streams/x", '{"secret":1}\n', headers)).body.toString()).toBe("");
   });
 

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -6,9 +6,17 @@ import { expect, test } from "vitest";
 
 const START = fileURLToPath(new URL("../../../tools/start.ts", import.meta.url));
 
-function start(args: string[], environment: NodeJS.ProcessEnv): Promise<{ code: number | null; output: string }> {
+const BINGE = fileURLToPath(new URL("../../../cli/binge.ts", import.meta.url));
+const EXAMPLE = fileURLToPath(new URL("../../../examples/orders/orders.json", import.meta.url));
+
+type Ended = { code: number | null; output: string };
+
+function start(args: string[], environment: NodeJS.ProcessEnv): Promise<Ended> {
+  return ended(spawn(process.execPath, [START, ...args], { env: { ...process.env, ...environment } }));
+}
+
+function ended(child: ChildProcessWithoutNullStreams): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [START, ...args], { env: { ...process.env, ...environment } });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
@@ -25,6 +33,23 @@ test("npm start -- --once sends the samples through a real Envoy, and all come o
   expect(output).toContain("every sample came out as expected");
   expect(output).not.toContain("NOT AS EXPECTED");
   expect(code).toBe(0);
+}, 60_000);
+
+function bingeTest(environment: NodeJS.ProcessEnv) {
+  const args = ["test", "--on", "envoy", EXAMPLE];
+  return ended(spawn(process.execPath, [BINGE, ...args], { env: { ...process.env, ...environment } }));
+}
+
+test("binge test --on envoy sends the example's exchanges through a real Envoy", async () => {
+  const { code, output } = await bingeTest({});
+  expect(output).toMatch(/[1-9]\d* passed, 0 failed/);
+  expect(code).toBe(0);
+}, 60_000);
+
+test("without Envoy binge test says so and exits 69", async () => {
+  const { code, output } = await bingeTest({ ENVOY: "/nowhere/envoy" });
+  expect(output).toMatch(/^binge test: .*\/nowhere\/envoy.*\n$/);
+  expect(code).toBe(69);
 }, 60_000);
 
 test("without Envoy it says in one sentence what is wrong and exits 69", async () => {

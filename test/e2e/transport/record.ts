@@ -2,16 +2,16 @@
  * `node test/e2e/transport/record.ts`: what a real Envoy sends on an ext_proc connection, into test/fixtures/http2/*.bin.
  * The fuzz tests start from these. To be run again when Envoy's version changes.
  */
+
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadConfig } from "../../../engine/config/load.ts";
-import { re2Regexps } from "../../../engine/runtime/regexps.ts";
+import { loadText } from "../../../engine/runtime/configuration.ts";
+import { fixedRuntime } from "../../../engine/runtime/generations.ts";
 import { startRuntime } from "../../../engine/runtime/runtime.ts";
-import { findSystem } from "../../../engine/systems/registry.ts";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { nativeTransport } from "../../../extproc/grpc/native.ts";
 import { acceptExchanges } from "../../../extproc/server.ts";
@@ -43,10 +43,13 @@ const CONFIG = JSON.stringify({
 async function record(name: string, gracefulClose: boolean, act: (client: Client) => Promise<unknown>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "agglo-record-"));
   const file = join(folder, "config.json");
-  const { plan, systems } = loadConfig(CONFIG, { file, regexps: re2Regexps(), systemForm: findSystem });
+  const { plan, systems } = loadText(CONFIG, file);
   if (plan === undefined) throw new Error("the configuration of this script is not right");
   const runtime = await startRuntime(plan, systems, { log: (_level, text) => console.error(text) });
-  const listening = await nativeTransport({ codec: PROCESSOR_CODEC }).listen("127.0.0.1:0", acceptExchanges(runtime));
+  const listening = await nativeTransport({ codec: PROCESSOR_CODEC }).listen(
+    "127.0.0.1:0",
+    acceptExchanges(fixedRuntime(runtime)),
+  );
   const connections: Buffer[][] = [];
   const tap = createServer((envoySide) => {
     const bytes: Buffer[] = [];

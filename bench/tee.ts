@@ -1,0 +1,193 @@
+/**
+ * What a tee costs: `npm run bench:tee`. Events per second to each system there is, the CPU that this process spends on one,
+ * and the memory that a full queue takes. Real systems on loopback, each behind the runtime as a proxy has it; the queue
+ * is kept from filling, so that nothing is lost, and a lost event ends the benchmark.
+ *
+ * A further system is a line in SYSTEMS.
+ */
+import { setTimeout as delay, setImmediate as soon } from "node:timers/promises";
+import { loadConfig } from "../engine/config/load.ts";
+import { newRunContext } from "../engine/core/context.ts";
+import { newEvent } from "../engine/core/event/event.ts";
+import type { JsonObject } from "../engine/core/event/json.ts";
+import { parseText } from "../engine/core/event/parse.ts";
+import { runPipelines } from "../engine/core/pipeline.ts";
+import type { SystemType } from "../engine/core/ports.ts";
+import { re2Regexps } from "../engine/runtime/regexps.ts";
+import { type Runtime, startRuntime } from "../engine/runtime/runtime.ts";
+import { findSystem } from "../engine/systems/registry.ts";
+import { scratchFolder, startProcess } from "./rig/processes.ts";
+
+const ROUNDS = 5;
+const EVENT_BYTES = 1024;
+/** Events in the queue at most: enough to keep every connection and batch busy. */
+const AHEAD = 4000;
+
+type Target = { connectionString: string; stop(): Promise<void> };
+type System = { name: string; type: SystemType; events: number; batches: boolean; open(): Promise<Target> };
+
+const SYSTEMS: readonly System[] = [
+  { name: "mem: topic", type: "ExternalPubSub", events: 50_000, batches: true, open: named("mem:bench") },
+  { name: "mem: objects", type: "ExternalObjectStore", events: 30_000, batches: true, open: named("mem:bench") },
+  { name: "file: folder", type: "ExternalLocalFile", events: 5_000, batches: false, open: folder },
+  { name: "http:", type: "ExternalHttp", events: 20_000, batches: true, open: () => httpTarget([]) },
+];
+
+const BATCHES: readonly (readonly [string, object | undefined])[] = [
+  ["one by one", undefined],
+  ["ndjson, 500 a batch", { events: 500, seconds: 1, codec: "ndjson" }],
+  ["ndjson.gz, 500 a batch", { events: 500, seconds: 1, codec: "ndjson.gz" }],
+];
+
+function named(connectionString: string): () => Promise<Target> {
+  return async () => ({ connectionString, stop: async () => {} });
+}
+
+async function folder(): Promise<Target> {
+  return { connectionString: scratchFolder(), stop: async () => {} };
+}
+
+async function httpTarget(args: readonly string[]): Promise<Target> {
+  const { running, found } = await startProcess(
+    process.execPath,
+    ["bench/rig/upstream.ts", ...args],
+    (said) => /listening (\S+)/.exec(said)?.[1],
+  );
+  return { connectionString: `http://${found}/`, stop: () => running.stop() };
+}
+
+async function open(type: SystemType, connectionString: string, batch: object | undefined): Promise<Runtime> {
+  const config = {
+    partitionUuid: "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+    pipelines: [{ name: "mirror", processes: [{ name: "tee" }] }],
+    processDefinitions: [{ tee: { name: "tee", outputConnectorRef: "target", ...(batch && { batch }) } }],
+    externalSystems: [{ externalType: type, name: "target", connectionString }],
+  };
+  const loaded = loadConfig(JSON.stringify(config), { file: "bench", regexps: re2Regexps(), systemForm: findSystem });
+  if (loaded.plan === undefined) throw new Error(JSON.stringify(loaded.diagnostics));
+  return startRuntime(loaded.plan, loaded.systems, { log: () => {} });
+}
+
+const WORDS = ["order", "Ann", "Berlin", "4711", "true", "sku-", "EUR", "19.95", "customer", "shipped", "null", "note"];
+/** Different events, so that gzip has the work that it has with traffic. */
+const TEXTS = 997;
+
+function eventTexts(bytes: number): string[] {
+  let state = 1;
+  const word = () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return `${WORDS[state % WORDS.length]}${state % 1000} `;
+  };
+  return Array.from({ length: TEXTS }, (_, id) => {
+    let text = "";
+    while (text.length < bytes) text += word();
+    const shell = JSON.stringify({ id, text: "" }).length;
+    return JSON.stringify({ id, text: text.slice(0, Math.max(0, bytes - shell)) });
+  });
+}
+
+/** Runs the pipeline on the next event, as a host does with each of a message. */
+function newOffer(runtime: Runtime, bytes: number): () => void {
+  const texts = eventTexts(bytes);
+  const values = texts.map((text) => parseText(text, 0, text.length, 64).value as JsonObject);
+  let next = 0;
+  return () => {
+    const text = texts[next] as string;
+    const context = newRunContext(newEvent(values[next] as JsonObject, text, 0, text.length), runtime.ports);
+    next = (next + 1) % TEXTS;
+    void runPipelines(runtime.pipelines, context, 0); // a queued tee never waits
+  };
+}
+
+function counted(runtime: Runtime, name: string): number {
+  const rows = runtime.counters.snapshot().filter((row) => row.name === name);
+  return rows.reduce((sum, row) => sum + row.value, 0);
+}
+
+type Round = { perSecond: number; cpuUs: number };
+
+async function round(system: System, batch: object | undefined): Promise<Round> {
+  const target = await system.open();
+  const runtime = await open(system.type, target.connectionString, batch);
+  const offer = newOffer(runtime, EVENT_BYTES);
+  const start = process.hrtime.bigint();
+  const cpu = process.cpuUsage();
+  for (let offered = 0; offered < system.events; offered++) {
+    while (runtime.queued().events >= AHEAD) await soon();
+    offer();
+  }
+  await runtime.close(60_000);
+  const { user, system: kernel } = process.cpuUsage(cpu);
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  await target.stop();
+  const sent = counted(runtime, "teeSent");
+  if (sent !== system.events) throw new Error(`${system.name}: ${sent} of ${system.events} events arrived`);
+  return { perSecond: sent / seconds, cpuUs: (user + kernel) / sent };
+}
+
+function median(values: readonly number[]): { middle: number; spread: string } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] as number;
+  return { middle: at(0.5), spread: `(${at(0).toFixed(1)} to ${at(1).toFixed(1)})` };
+}
+
+async function showSystem(system: System): Promise<void> {
+  for (const [name, batch] of system.batches ? BATCHES : BATCHES.slice(0, 1)) {
+    const rounds: Round[] = [];
+    for (let i = 0; i < ROUNDS; i++) rounds.push(await round(system, batch));
+    const perSecond = Math.round(median(rounds.map((one) => one.perSecond)).middle);
+    const cpu = median(rounds.map((one) => one.cpuUs));
+    const line = `${perSecond.toString().padStart(9)}   ${cpu.middle.toFixed(1).padStart(6)} µs ${cpu.spread}`;
+    process.stdout.write(`${system.name.padEnd(14)} ${name.padEnd(24)} ${line}\n`);
+  }
+}
+
+/** What lives, off the heap too: events are kept as bytes. What died is freed by and by. */
+async function heldBytes(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    global.gc?.();
+    await delay(50);
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** Offers until the queue takes no more; what it then takes of the process, beside what it says it takes. */
+async function showFull(bytes: number, batch: object | undefined): Promise<number> {
+  const target = await httpTarget(["1000000000"]); // answers in eleven days
+  const runtime = await open("ExternalHttp", target.connectionString, batch);
+  const offer = newOffer(runtime, bytes);
+  const before = await heldBytes();
+  while (counted(runtime, "teeDropped") === 0) for (let i = 0; i < 100; i++) offer();
+  const held = (await heldBytes()) - before;
+  const { events, bytes: charged } = runtime.queued();
+  const mib = (value: number) => (value / 1024 / 1024).toFixed(1).padStart(6);
+  const kind = batch === undefined ? "one by one" : "in batches";
+  process.stdout.write(
+    `${bytes.toString().padStart(6)} bytes, ${kind}: ${events.toString().padStart(6)} events, ` +
+      `${mib(charged)} MiB by its own account, ${mib(held)} MiB really\n`,
+  );
+  await runtime.close(0);
+  await target.stop();
+  return held / charged;
+}
+
+async function main(): Promise<void> {
+  if (global.gc === undefined) throw new Error("run it as npm run bench:tee: it needs --expose-gc");
+  process.stdout.write(`Node ${process.version}, ${EVENT_BYTES}-byte events, median of ${ROUNDS} rounds\n\n`);
+  process.stdout.write(`${"".padEnd(39)} ${"events/s".padStart(9)}   CPU per event\n`);
+  for (const system of SYSTEMS) await showSystem(system);
+  process.stdout.write("\nA full queue, its target silent, of a process with the default budget\n");
+  let worst = 0;
+  for (const bytes of [100, 1024, 16_384]) {
+    for (const batch of [undefined, { events: 500, seconds: 900 }])
+      worst = Math.max(worst, await showFull(bytes, batch));
+  }
+  const met = worst <= 1.1;
+  process.stdout.write(
+    `\n${met ? "met   " : "MISSED"} memory really held, of what is accounted: ${worst.toFixed(2)} (≤ 1.10)\n`,
+  );
+  if (!met) process.exitCode = 1;
+}
+
+await main();

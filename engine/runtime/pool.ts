@@ -1,0 +1,326 @@
+/**
+ * Messages whose treatment would hold the event loop for longer than a millisecond go to threads of their own; all others
+ * are treated at once, where they are. One pool serves the whole process, whatever plans live in it.
+ *
+ *   bytes × ns/byte of this section  ≤ 1 ms: treatContent here            verdict
+ *                                    > 1 ms: lane (pool-lane.ts) -> thread (pool-worker.ts) -> promise of a verdict
+ *
+ * A section whose steps may wait shares its thread with others; one that never waits has it for itself. Threads cost some
+ * 20 MiB each: the first large message starts them, and until one is up it is treated here, as without a pool.
+ */
+import type { JsonObject } from "../core/event/json.ts";
+import type { Plan, Step } from "../core/plan.ts";
+import type { Counters, Ports } from "../core/ports.ts";
+import { faulted, type LinkedRoute, type LinkedSection, type Verdict } from "../core/routes/section.ts";
+import { type Cost, isMeasured, learn, newCost } from "./pool-cost.ts";
+import {
+  LANE_LIMITS,
+  type Lane,
+  type LaneFault,
+  type LaneGauges,
+  type LaneOptions,
+  openLane,
+  type PlanCopy,
+  type TaskMessage,
+  type ThreadResult,
+} from "./pool-lane.ts";
+import { applyEffects, closePorts, type Served, servePorts, type ThreadPorts } from "./pool-ports.ts";
+import { type Keys, nodeTimers } from "./ports.ts";
+import { treatContent } from "./treat-content.ts";
+
+/** A promise only where a step has to wait, or the message goes to the pool. Shapes as treatContent's. */
+export type Treat = typeof treatContent;
+
+/** A plan that was put into the pool. */
+export type PooledPlan = {
+  treat: Treat;
+  /** Waits at most so long for its messages and what they do later; then those that are left get their fault. */
+  close(timeoutMs: number): Promise<void>;
+};
+
+export type Pool = {
+  /** `routes`: the plan's, linked to `ports` on this thread. `keys`: of its secrets. */
+  add(plan: Plan, routes: readonly LinkedRoute[], ports: Ports, keys: Keys): PooledPlan;
+  /** Starts the threads for its plans before a large message does. Resolves when they are up. */
+  warm(): Promise<void>;
+  /** by kind of thread: how many there are, messages on them and waiting, bytes of both; undefined: none was needed yet */
+  gauges(): { alone: LaneGauges | undefined; shared: LaneGauges | undefined };
+  /** Ends the threads. Plans are closed before. */
+  close(): Promise<void>;
+};
+
+export type PoolOptions = {
+  /** a thread has ended by itself */
+  onCrash(error: Error): void;
+  /** in place of what is measured; tests decide so what goes to the pool */
+  nsPerByte?: number | undefined;
+  limits?: Partial<typeof LANE_LIMITS>;
+  /** the thread's program */
+  file?: URL;
+};
+
+/** What may hold the event loop. */
+const LOOP_NS_MAX = 1_000_000;
+/** Messages that mostly wait, on one thread. */
+const SHARED_PER_THREAD = 64;
+
+/** Beside this file, under the same extension: `.ts` here, `.js` in dist/. */
+const WORKER = new URL(`./pool-worker${import.meta.url.slice(-3)}`, import.meta.url);
+
+/** Threads of one kind: none before the first large message. */
+type Threads = {
+  perThread: number;
+  lane: Lane | undefined;
+  /** once the first is up */
+  isUp: boolean;
+};
+
+/** A plan on the main thread. */
+type Entry = {
+  copy: PlanCopy;
+  ports: Ports;
+  /** the kinds that its sections go to */
+  threads: Set<Threads>;
+  /** one for each thread that knows the plan */
+  served: Set<Served>;
+  /** messages in the pool */
+  held: number;
+  isClosed: boolean;
+  /** called when no message is held any more */
+  onIdle: () => void;
+};
+
+type State = { options: PoolOptions; alone: Threads; shared: Threads; entries: Map<number, Entry>; last: number };
+
+export function openPool(options: PoolOptions): Pool {
+  const pool: State = {
+    options,
+    alone: { perThread: 1, lane: undefined, isUp: false },
+    shared: { perThread: SHARED_PER_THREAD, lane: undefined, isUp: false },
+    entries: new Map(),
+    last: 0,
+  };
+  return {
+    add: (plan, routes, ports, keys) => add(pool, plan, routes, ports, keys),
+    warm: () => warm(pool),
+    gauges: () => ({ alone: pool.alone.lane?.gauges(), shared: pool.shared.lane?.gauges() }),
+    close: async () => void (await Promise.all(lanesOf(pool).map((lane) => lane.close()))),
+  };
+}
+
+function lanesOf({ alone, shared }: State): Lane[] {
+  return [alone.lane, shared.lane].filter((lane) => lane !== undefined);
+}
+
+async function warm(pool: State): Promise<void> {
+  for (const { copy, threads } of pool.entries.values()) {
+    for (const kind of threads) await start(pool, kind, copy);
+  }
+}
+
+/** Resolves when a thread knows the plan. */
+async function start(pool: State, threads: Threads, copy: PlanCopy): Promise<void> {
+  threads.lane ??= openLane(laneOptions(pool, threads.perThread));
+  if (await threads.lane.warm(copy)) threads.isUp = true;
+}
+
+function laneOptions({ options, entries }: State, perThread: number): LaneOptions {
+  return {
+    file: options.file ?? WORKER,
+    perThread,
+    ...LANE_LIMITS,
+    ...options.limits,
+    onPorts: (plan, ports) => serve(entries.get(plan), ports),
+    onCrash: options.onCrash,
+  };
+}
+
+function serve(entry: Entry | undefined, ports: ThreadPorts): void {
+  if (entry === undefined) {
+    closePorts(ports); // its plan was closed meanwhile
+    return;
+  }
+  const served = servePorts(ports, entry.ports, () => entry.served.delete(served));
+  entry.served.add(served);
+}
+
+function add(pool: State, plan: Plan, routes: readonly LinkedRoute[], ports: Ports, keys: Keys): PooledPlan {
+  const places = placesOf(pool, routes);
+  const entry: Entry = {
+    copy: { id: ++pool.last, json: shared(Buffer.from(JSON.stringify(plan))), keys },
+    ports,
+    threads: new Set([...places.values()].map((place) => place.threads)),
+    served: new Set(),
+    held: 0,
+    isClosed: false,
+    onIdle: () => undefined,
+  };
+  pool.entries.set(entry.copy.id, entry);
+  for (const threads of entry.threads) if (threads.isUp) void start(pool, threads, entry.copy); // never rejects
+  return {
+    treat: (section, content, http, contentType, traceparent) => {
+      const place = places.get(section) as Place; // every section of the plan has one
+      if (content.length * place.cost.nsPerByte > LOOP_NS_MAX && isReady(pool, place.threads, entry)) {
+        return inPool(entry, place, section, content, http, contentType);
+      }
+      if (place.isFixed || !isMeasured(place.cost, content.length)) {
+        return treatContent(section, content, http, contentType, traceparent);
+      }
+      return measured(place, ports.counters, section, content, http, contentType, traceparent);
+    },
+    close: (timeoutMs) => close(pool, entry, timeoutMs),
+  };
+}
+
+function isReady(pool: State, threads: Threads, entry: Entry): boolean {
+  if (threads.lane === undefined) void start(pool, threads, entry.copy); // never rejects
+  return threads.isUp;
+}
+
+/** Where a section's large messages go, and what they cost. */
+type Place = {
+  route: number;
+  threads: Threads;
+  /** `<route>|<direction>` */
+  label: string;
+  cost: Cost;
+  /** the cost is not learned */
+  isFixed: boolean;
+};
+
+function placesOf(pool: State, routes: readonly LinkedRoute[]): Map<LinkedSection, Place> {
+  const places = new Map<LinkedSection, Place>();
+  const { nsPerByte } = pool.options;
+  routes.forEach((route, index) => {
+    for (const section of [route.request, route.response]) {
+      if (section === undefined) continue;
+      const cost = newCost();
+      if (nsPerByte !== undefined) cost.nsPerByte = nsPerByte;
+      places.set(section, {
+        route: index,
+        threads: waits(section) ? pool.shared : pool.alone,
+        label: `${route.plan.name}|${section.plan.direction}`,
+        cost,
+        isFixed: nsPerByte !== undefined,
+      });
+    }
+  });
+  return places;
+}
+
+function waits(section: LinkedSection): boolean {
+  return section.pipelines.some(
+    ({ steps, options }) =>
+      (options?.checkpoint ?? null) !== null || steps.some(({ step, plan }) => mayWait(step, plan)),
+  );
+}
+
+// A tee says that it may wait. In a proxy it does not, but a copy that a command makes comes later than the verdict; so
+// does how a command ended that nobody waits for.
+function mayWait(step: Step, plan: Plan): boolean {
+  if (step.mirrors && step.waits !== "always")
+    return step.uses.some((index) => (plan.steps[index] as Step).waits !== "never");
+  return step.waits !== "never" || step.spawns;
+}
+
+function measured(place: Place, counters: Counters, ...message: Parameters<Treat>): Verdict | Promise<Verdict> {
+  const startMs = performance.now();
+  const verdict = treatContent(...message);
+  // Of one that waits only the beginning is known.
+  if (!(verdict instanceof Promise)) learned(place, counters, message[1].length, (performance.now() - startMs) * 1e6);
+  return verdict;
+}
+
+function learned(place: Place, counters: Counters, bytes: number, ns: number): void {
+  if (!learn(place.cost, bytes, ns)) return;
+  counters.add("treatmentNs", place.label, Math.round(ns));
+  counters.add("treatmentBytes", place.label, bytes);
+}
+
+async function inPool(
+  entry: Entry,
+  place: Place,
+  section: LinkedSection,
+  content: Uint8Array,
+  http: JsonObject | undefined,
+  contentType: string,
+): Promise<Verdict> {
+  if (entry.isClosed) return faulted(section, "overload", "the server is ending");
+  const message: TaskMessage = {
+    route: place.route,
+    direction: section.plan.direction,
+    content: isShared(content) ? content : new Uint8Array(shared(content)),
+    http,
+    contentType,
+    givenUp: new Int32Array(new SharedArrayBuffer(4)),
+  };
+  entry.held++;
+  const lane = place.threads.lane as Lane; // isReady has opened it
+  const outcome = await lane.run(
+    { plan: entry.copy, message, deadlineMs: deadlineOf(section, content, place.cost) },
+    (late) => applyEffects(late.effects, entry.ports),
+  );
+  const verdict = verdictOf(entry, place, section, content.length, outcome);
+  entry.held--;
+  if (entry.held === 0) entry.onIdle();
+  return verdict;
+}
+
+/** With the wait for a thread still less than the half second that Envoy waits beyond the deadline (envoy/limits.ts). */
+const READING_MS_MAX = 100;
+
+// The deadline is the pipelines'; reading the body comes on top, as on the event loop.
+function deadlineOf(section: LinkedSection, content: Uint8Array, cost: Cost): number {
+  const { deadlineMs } = section.plan.limits;
+  return deadlineMs === 0 ? 0 : deadlineMs + Math.min(READING_MS_MAX, (content.length * cost.nsPerByte) / 1e6);
+}
+
+function verdictOf(
+  entry: Entry,
+  place: Place,
+  section: LinkedSection,
+  bytes: number,
+  outcome: ThreadResult | LaneFault,
+): Verdict {
+  const { counters } = entry.ports;
+  if ("fault" in outcome) {
+    counters.add("poolMessages", `${place.label}|${outcome.fault}`, 1);
+    return faulted(section, outcome.fault, outcome.detail);
+  }
+  counters.add("poolMessages", `${place.label}|treated`, 1);
+  if (outcome.ns >= 0 && !place.isFixed) learned(place, counters, bytes, outcome.ns);
+  applyEffects(outcome.effects, entry.ports);
+  return outcome.verdict;
+}
+
+function isShared(content: Uint8Array): boolean {
+  return content.buffer instanceof SharedArrayBuffer;
+}
+
+function shared(bytes: Uint8Array): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(bytes.length);
+  new Uint8Array(buffer).set(bytes);
+  return buffer;
+}
+
+async function close(pool: State, entry: Entry, timeoutMs: number): Promise<void> {
+  entry.isClosed = true;
+  let cancel = (): void => undefined;
+  const timeout = new Promise<void>((resolve) => {
+    cancel = nodeTimers().after(timeoutMs, resolve);
+  });
+  await Promise.race([timeout, drained(entry)]);
+  cancel();
+  for (const lane of lanesOf(pool)) lane.endPlan(entry.copy.id);
+  for (const served of entry.served) served.close();
+  pool.entries.delete(entry.copy.id);
+}
+
+async function drained(entry: Entry): Promise<void> {
+  if (entry.held > 0) {
+    await new Promise<void>((resolve) => {
+      entry.onIdle = resolve;
+    });
+  }
+  await Promise.all([...entry.served].map((served) => served.settle()));
+}
