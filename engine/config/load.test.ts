@@ -250,7 +250,6 @@ describe("the http section", () => {
     ["Envoy's own header", { request: { setHeaders: { "x-envoy-retry-on": "5xx" } } }, "E_HEADER"],
     ["half a reference", { request: { setHeaders: { "x-a": "risk {internal:risk}" } } }, "E_HEADER"],
     ["a status that is none", { response: { status: ["ok"] } }, "E_VALUE"],
-    ["what comes later", { gateway: true, request: {} }, "E_NOT_YET"],
   ];
   test.each(wrong)("%s is refused", (_title, route, code) => {
     const loaded = load(http(route));
