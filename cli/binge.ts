@@ -7,17 +7,34 @@ import { EXPLAIN_HELP, explain } from "./explain.ts";
 import { EXTPROC_HELP, extproc } from "./extproc.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
+import { NGINX_HELP, nginx } from "./nginx.ts";
 import { RUN_HELP, run } from "./run.ts";
 import { SCHEMA_HELP, schema } from "./schema.ts";
 import { TEST_HELP, test } from "./test.ts";
 import { version } from "./version.ts";
 
 type Verb = (args: readonly string[]) => Promise<number>;
-const VERBS: { readonly [name: string]: Verb } = { extproc, envoy, run, test, explain, lint, check, list, schema };
+const VERBS: { readonly [name: string]: Verb } = {
+  extproc,
+  envoy,
+  nginx,
+  run,
+  test,
+  explain,
+  lint,
+  check,
+  list,
+  schema,
+};
+
+const HELPS = [
+  ...[EXTPROC_HELP, ENVOY_HELP, NGINX_HELP, RUN_HELP, TEST_HELP],
+  ...[EXPLAIN_HELP, LINT_HELP, CHECK_HELP, LIST_HELP, SCHEMA_HELP],
+];
 
 const HELP = `binge: small event pipelines where the traffic already is
 
-${[EXTPROC_HELP, ENVOY_HELP, RUN_HELP, TEST_HELP, EXPLAIN_HELP, LINT_HELP, CHECK_HELP, LIST_HELP, SCHEMA_HELP].join("\n\n")}
+${HELPS.join("\n\n")}
 
 binge --help, binge --version
 

@@ -49,6 +49,7 @@ export function route(
     match: { hosts: [], methods: [], headers: [], ...match, paths },
     request: section(),
     response: undefined,
+    gateway: false,
     exchange: undefined,
     ...change,
   };

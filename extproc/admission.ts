@@ -1,11 +1,12 @@
 /** What a section makes of a message by its headers alone: a verdict, or how its body is to be read. */
 import { formatOf } from "../engine/core/body/format.ts";
+import { acceptsMedia, isUtf8Charset } from "../engine/core/routes/media-type.ts";
 import { faulted, type LinkedSection, passed, type Verdict } from "../engine/core/routes/section.ts";
+import { matchesStatus } from "../engine/core/routes/status.ts";
 import { codingOf } from "../engine/runtime/codings.ts";
 import { headerValue } from "./exchange/headers.ts";
 import type { Delivery } from "./exchange/treatment.ts";
-import { beginsLikeGrpc, isGrpcType, matchesStatus } from "./http-message.ts";
-import { acceptsMedia, isUtf8Charset } from "./media-type.ts";
+import { beginsLikeGrpc, isGrpcType } from "./http-message.ts";
 
 /**
  *   whole     the body, all of it
@@ -19,7 +20,8 @@ export type Reading = "whole" | "events" | "grpc" | "copy" | "missing";
 /** Of a message that has a body, or may have one. */
 export function admit(section: LinkedSection, headers: readonly string[], delivery: Delivery): Verdict | Reading {
   const plan = section.plan;
-  if (plan.direction === "response" && !matchesStatus(plan.statuses, headers)) return passed(section);
+  if (plan.direction === "response" && !matchesStatus(plan.statuses, Number(headerValue(headers, ":status") ?? 0)))
+    return passed(section);
   if (section.pipelines.length === 0) return passed(section);
   if (headerValue(headers, ":status") === "206" && plan.guards) {
     return faulted(section, "unparsable", "a part of a body cannot be treated");
@@ -54,9 +56,4 @@ export function tooLarge(section: LinkedSection): Verdict {
 
 export function unknownCoding(section: LinkedSection): Verdict {
   return faulted(section, "unparsable", "the content coding is none of gzip, deflate, br and zstd, or several");
-}
-
-/** On the beginning of a body whose content type says gRPC. */
-export function grpcVerdict(section: LinkedSection, body: Uint8Array): Verdict {
-  return beginsLikeGrpc(body) ? passed(section) : faulted(section, "contentType", "not what its content type says");
 }

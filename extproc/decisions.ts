@@ -1,8 +1,8 @@
 /** Verdicts as decisions: what the exchange is to do with a message, and what Envoy's access log hears of it. */
-import type { FaultReason } from "../engine/core/outcome.ts";
+
 import type { HeaderValue } from "../engine/core/routes/header-writes.ts";
 import { type Reply, replyBody } from "../engine/core/routes/reply.ts";
-import type { LinkedSection, Verdict } from "../engine/core/routes/section.ts";
+import { type LinkedSection, toldDetail, type Verdict } from "../engine/core/routes/section.ts";
 import { type Decision, newDecision } from "./exchange/treatment.ts";
 import { encodeMetadata } from "./messages/codec.ts";
 import { type HeaderSet, immediateAnswer, type JsonObject } from "./messages/messages.ts";
@@ -43,15 +43,12 @@ function plain(verdict: Verdict): JsonObject {
 function replyDecision(verdict: Verdict, reply: Reply): Decision {
   const headers: HeaderSet[] = [{ name: "content-type", value: reply.contentType, append: false }];
   for (const header of reply.headers) headers.push(headerSet(header));
-  const body = Buffer.from(replyBody(reply, TOLD.includes(verdict.reason) ? verdict.detail : ""));
+  const body = Buffer.from(replyBody(reply, toldDetail(verdict)));
   const decision = newDecision("reply");
   decision.reply = immediateAnswer(reply.status, headers, body, `agglo_${verdict.kind}{${reply.rule}}`);
   if (reply.grpcStatus !== -1) decision.reply.grpcStatus = reply.grpcStatus;
   return decision;
 }
-
-/** Faults of the message itself, whose detail the client may read; the others would tell of the configuration. */
-const TOLD: readonly FaultReason[] = ["contentType", "unparsable", "ambiguous", "tooLarge"];
 
 // Header values leave as UTF-8 bytes, one latin1 character per byte.
 function headerSet(header: HeaderValue): HeaderSet {

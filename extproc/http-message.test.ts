@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readRequestFacts } from "./http-context.ts";
-import { asksForTunnel, beginsLikeGrpc, isGrpcType, matchesStatus, opensTunnel } from "./http-message.ts";
+import { asksForTunnel, beginsLikeGrpc, isGrpcType, opensTunnel } from "./http-message.ts";
 
 const request = (method: string, ...headers: string[]) => readRequestFacts([":method", method, ...headers]);
 
@@ -46,12 +46,4 @@ test("no JSON begins like a gRPC message", () => {
   expect(beginsLikeGrpc(Buffer.from([1, 0, 0, 0, 1, 1]))).toBe(true);
   expect(beginsLikeGrpc(new Uint8Array(0))).toBe(true);
   for (const text of ["{", " {", "\n[", "1", '"']) expect(beginsLikeGrpc(Buffer.from(text))).toBe(false);
-});
-
-test("a section's statuses", () => {
-  expect(matchesStatus([], [":status", "500"])).toBe(true);
-  expect(matchesStatus(["2xx"], [":status", "204"])).toBe(true);
-  expect(matchesStatus(["404"], [":status", "404"])).toBe(true);
-  expect(matchesStatus(["2xx", "404"], [":status", "403"])).toBe(false);
-  expect(matchesStatus(["2xx"], [])).toBe(false);
 });

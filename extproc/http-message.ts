@@ -29,10 +29,3 @@ export function isGrpcType(contentType: string): boolean {
 export function beginsLikeGrpc(body: Uint8Array): boolean {
   return body.length === 0 || (body[0] as number) <= 1;
 }
-
-/** True when one of the statuses of a section ("404", "2xx"; none: any) is the response's. */
-export function matchesStatus(statuses: readonly string[], headers: readonly string[]): boolean {
-  if (statuses.length === 0) return true;
-  const status = headerValue(headers, ":status") ?? "";
-  return statuses.some((wanted) => wanted === status || wanted === `${status.charAt(0)}xx`);
-}

@@ -1,4 +1,5 @@
 /** The body of a message that is treated event by event: bytes in as they come, bytes out as soon as they may go on. */
+import { openBytes } from "../engine/core/body/utf8.ts";
 import type { JsonObject } from "../engine/core/event/json.ts";
 import {
   type EventStream,
@@ -50,17 +51,6 @@ export function readPiece(
   const pushed = pushText(stream, text, last);
   if (pushed instanceof Promise) return pushed.then(() => takeBytes(stream, utf8));
   return takeBytes(stream, utf8);
-}
-
-/** How many bytes at the end begin a character that they do not finish (RFC 3629): 0 to 3. */
-function openBytes(bytes: Uint8Array): number {
-  for (let i = 1; i <= 3 && i <= bytes.length; i++) {
-    const byte = bytes[bytes.length - i] as number;
-    if ((byte & 0xc0) === 0x80) continue; // in the middle of one
-    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return needed > i ? i : 0;
-  }
-  return 0;
 }
 
 // --- bytes that are no UTF-8 --------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import { newRunContext } from "../engine/core/context.ts";
 import { eventOf } from "../engine/core/event/event.ts";
 import type { JsonObject } from "../engine/core/event/json.ts";
+import { link } from "../engine/core/link.ts";
 import { Outcome } from "../engine/core/outcome.ts";
-import { link, runPipelines } from "../engine/core/pipeline.ts";
+import { runPipelines } from "../engine/core/pipeline.ts";
 import { testPorts } from "../engine/core/testing.ts";
 import { loadText } from "../engine/runtime/configuration.ts";
 

@@ -52,6 +52,22 @@ test("the installed command lints the example it came with", async () => {
   await binge(["lint", "examples/orders/orders.json"], installed); // rejects unless the exit code is 0
 });
 
+test("the installed command writes for nginx", async () => {
+  const args = [
+    "nginx",
+    "--config",
+    "examples/nginx/orders.json",
+    "--target",
+    "njs-0.7.9",
+    "--out",
+    join(folder, "out"),
+  ];
+  await binge(args, installed); // rejects unless the exit code is 0
+  expect(await readFile(join(folder, "out/agglo/agglo.js"), "utf8")).toMatch(
+    /^function [\s\S]*export default \w+;\s*$/,
+  );
+});
+
 test("the installed command sends an example's exchanges through a real Envoy", async () => {
   const command = join(folder, "app/node_modules/.bin/binge");
   const env = { ...environment(), ENVOY: await envoyPath() };

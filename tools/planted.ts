@@ -82,6 +82,11 @@ const dialect: readonly (readonly [string, string])[] = [
   ["let a = 1; export const f = (): number => a++;", "no module-level let"],
   ["export let a = 1;", "no module-level let"],
   ["export const f = (): number => Math.random();", "no randomness of its own"],
+  ['export const f = (a: string): string => a.replace(/x/g, "");', "no flag g"],
+  ["export const f = (a: number[]): number | undefined => a.at(-1);", "no such method"],
+  ["export const f = (a: number[][]): number[] => a.flat();", "no such method"],
+  ["export const f = (a: string): number[] => Array.from(a, Number);", "no such function"],
+  ['export const f = (a: object): boolean => Object.hasOwn(a, "b");', "no such function"],
 ];
 
 const coreGlobals =

@@ -38,7 +38,7 @@ function serve(socket: Socket, bytes: Buffer): boolean {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return false;
   const head = bytes.toString("latin1", 0, headEnd);
-  const length = /\r\ncontent-length: (\d+)/.exec(head)?.[1];
+  const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
   const rest = bytes.subarray(headEnd + 4);
   const body = length === undefined ? unchunked(rest) : sized(rest, Number(length));
   if (body === undefined) return false;

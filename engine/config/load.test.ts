@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { newRunContext } from "../core/context.ts";
 import { eventOf } from "../core/event/event.ts";
 import type { JsonObject } from "../core/event/json.ts";
+import { link } from "../core/link.ts";
 import { Outcome } from "../core/outcome.ts";
-import { link, runPipelines } from "../core/pipeline.ts";
+import { runPipelines } from "../core/pipeline.ts";
 import type { Plan } from "../core/plan.ts";
 import { processes } from "../core/processes/registry.ts";
 import { testPorts, testRegexps, testSchemas } from "../core/testing.ts";
@@ -249,7 +250,6 @@ describe("the http section", () => {
     ["Envoy's own header", { request: { setHeaders: { "x-envoy-retry-on": "5xx" } } }, "E_HEADER"],
     ["half a reference", { request: { setHeaders: { "x-a": "risk {internal:risk}" } } }, "E_HEADER"],
     ["a status that is none", { response: { status: ["ok"] } }, "E_VALUE"],
-    ["what comes later", { gateway: true, request: {} }, "E_NOT_YET"],
   ];
   test.each(wrong)("%s is refused", (_title, route, code) => {
     const loaded = load(http(route));

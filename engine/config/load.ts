@@ -41,6 +41,8 @@ export type Loaded = {
   systems: SystemConfig[];
   /** by the plan's steps: ways past each, for `lint --strict` */
   slips: Slip[][];
+  /** by the plan's steps: where each is defined */
+  places: DocumentPath[];
   diagnostics: Diagnostic[];
 };
 
@@ -58,7 +60,14 @@ export function loadConfig(text: string, options: LoadOptions): Loaded {
   const document = readDocument(text, options.file);
   const report = newReport();
   report.diagnostics.push(...document.diagnostics);
-  const loaded: Loaded = { document, plan: undefined, systems: [], slips: [], diagnostics: report.diagnostics };
+  const loaded: Loaded = {
+    document,
+    plan: undefined,
+    systems: [],
+    slips: [],
+    places: [],
+    diagnostics: report.diagnostics,
+  };
   if (document.value === undefined) return loaded;
   // Partial: what one part gets wrong hides nothing of another. A part is compiled only where it is clean.
   const context: CheckContext = { report, named: NAMED, partial: true, lenient: options.lenient ?? false };
@@ -72,6 +81,7 @@ export function loadConfig(text: string, options: LoadOptions): Loaded {
   for (const definition of definitions) {
     plan.steps.push(compileDefinition(definition, compiler));
     loaded.slips.push(compiler.slips);
+    loaded.places.push(definition.at);
     compiler.slips = [];
   }
   readPipelines(root, plan, definitions, context);

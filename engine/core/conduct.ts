@@ -11,6 +11,7 @@ import type { Span, TeeTarget } from "./ports.ts";
 import type { LinkedStep } from "./processes/step.ts";
 
 export type Conduct = {
+  run: (linked: LinkedStep, conduct: Conduct, context: RunContext) => Outcome;
   /** `<pipeline>.<process>` */
   name: string;
   options: StepOptions;
@@ -33,10 +34,10 @@ export function linkConduct(
   const own = options.steps[position] ?? null;
   if (own === null && options.checkpoint === null) return undefined;
   const name = `${pipeline}.${step.step.name}`;
-  return { name, options: own ?? NOTHING, checkpoint: options.checkpoint, done: position + 1 };
+  return { run: runConducted, name, options: own ?? NOTHING, checkpoint: options.checkpoint, done: position + 1 };
 }
 
-export function runConducted(linked: LinkedStep, conduct: Conduct, context: RunContext): Outcome {
+function runConducted(linked: LinkedStep, conduct: Conduct, context: RunContext): Outcome {
   const options = conduct.options;
   const watch = startWatch("process", conduct.name, options.tracing, options.latency || options.counter, context);
   const retries = options.retriesMax > 0 && linked.step.waits !== "never";

@@ -23,6 +23,7 @@ export const DIAGNOSTIC_CODES = {
   E_ENVOY:
     "`lint --envoy`: a setting of Envoy that lets traffic around a rule, makes errors of answers, or invites smuggling.",
   W_ENVOY: "`lint --envoy`: a setting of Envoy that loses something, though no rule.",
+  E_TARGET: "`binge nginx`: the target's nginx cannot do this, and leaving it out would be another file.",
   W_UNUSED: "Nothing uses this, or it does nothing.",
   W_POLICY: "What the file says of a fault cannot hold: the proxy answers by itself, or the fault cannot happen.",
   W_LOCAL_STATE: "A route counts or joins in the memory of one process: several hosts each have their own counts.",

@@ -1,13 +1,15 @@
-/** Plan in, running pipelines out. `link` once per thread; `runPipelines` once per event. */
-import { checkpointIdOf, forget, resume } from "./checkpoint.ts";
+/**
+ * Runs linked pipelines: `runPipelines` once per event. Nothing here knows which processes there are (link.ts does), so a
+ * bundle for nginx carries no others than its file uses.
+ */
 import { type LinkedCondition, linkCondition } from "./condition/evaluate.ts";
-import { type Conduct, linkConduct, runConducted, startWatch, stopWatch } from "./conduct.ts";
+import type { Condition } from "./condition/program.ts";
+import type { Conduct } from "./conduct.ts";
 import { fault, type RunContext } from "./context.ts";
 import { setOwn } from "./event/json.ts";
 import { Outcome } from "./outcome.ts";
-import type { PipelineOptions, Plan, Step } from "./plan.ts";
-import type { Pattern, Ports, TeeTarget } from "./ports.ts";
-import { findProcess } from "./processes/registry.ts";
+import type { PipelineOptions, PipelinePlan, Plan, Step } from "./plan.ts";
+import type { Pattern, Ports } from "./ports.ts";
 import type { LinkedStep } from "./processes/step.ts";
 
 export type LinkedPipeline = {
@@ -19,17 +21,26 @@ export type LinkedPipeline = {
   /** by position; undefined: the step is just run */
   conducts: (Conduct | undefined)[];
   options: PipelineOptions | undefined;
+  /** runs it as its options say; undefined: there are none */
+  around: ((pipeline: LinkedPipeline, context: RunContext) => Outcome | Promise<Outcome>) | undefined;
 };
 
-export type LinkedPlan = { plan: Plan; pipelines: LinkedPipeline[] };
+/** What `link` needs to know of a process. */
+export type Runnable = {
+  run: (linked: LinkedStep, context: RunContext) => Outcome;
+  link?: (step: Step, ports: Ports) => unknown;
+};
 
-/** Binds a plan to this thread's ports. The plan was checked when it was compiled: what fails here is our own bug. */
-export function link(plan: Plan, ports: Ports): LinkedPlan {
-  const patterns: Pattern[] = [];
-  for (let i = 0; i < plan.patterns.length; i++) patterns.push(linkPattern(plan.patterns[i] as string, ports));
+/** Every step of the plan, bound to a thread's ports. */
+export function linkSteps(
+  plan: Plan,
+  patterns: readonly Pattern[],
+  findProcess: (key: string) => Runnable | undefined,
+  ports: Ports,
+): LinkedStep[] {
   const conditions: LinkedCondition[] = [];
   for (let i = 0; i < plan.conditions.length; i++) {
-    conditions.push(linkCondition(plan.conditions[i] as LinkedCondition["condition"], patterns, ports.regexps));
+    conditions.push(linkCondition(plan.conditions[i] as Condition, patterns, ports.regexps));
   }
   const steps: LinkedStep[] = [];
   for (let i = 0; i < plan.steps.length; i++) {
@@ -39,35 +50,30 @@ export function link(plan: Plan, ports: Ports): LinkedPlan {
     const state = process?.link?.(step, ports);
     steps.push({ run, step, plan, conditions, patterns, steps, state });
   }
-  const pipelines: LinkedPipeline[] = [];
-  for (let i = 0; i < plan.pipelines.length; i++) {
-    const pipeline = plan.pipelines[i] as Plan["pipelines"][number];
-    const linked: LinkedPipeline = {
-      index: i,
-      name: pipeline.name,
-      partition: plan.partition,
-      steps: [],
-      conducts: [],
-      options: pipeline.options,
-    };
-    for (let j = 0; j < pipeline.steps.length; j++) {
-      const step = steps[pipeline.steps[j] as number] as LinkedStep;
-      linked.steps.push(step);
-      linked.conducts.push(linkConduct(pipeline.name, step, j, pipeline.options));
-    }
-    pipelines.push(linked);
-  }
-  return { plan, pipelines };
-}
-
-function linkPattern(text: string, ports: Ports): Pattern {
-  const pattern = ports.regexps.compile(text);
-  if ("error" in pattern) return { test: () => false, replaceAll: (subject) => subject };
-  return pattern;
+  return steps;
 }
 
 function runNothing(linked: LinkedStep, context: RunContext): Outcome {
   return fault(context, "error", `there is no process "${linked.step.process}"`);
+}
+
+/** The pipeline at `index` of the plan, without what its options ask for (link.ts). */
+export function linkPipeline(plan: Plan, index: number, steps: readonly LinkedStep[]): LinkedPipeline {
+  const pipeline = plan.pipelines[index] as PipelinePlan;
+  const linked: LinkedPipeline = {
+    index,
+    name: pipeline.name,
+    partition: plan.partition,
+    steps: [],
+    conducts: [],
+    options: pipeline.options,
+    around: undefined,
+  };
+  for (let i = 0; i < pipeline.steps.length; i++) {
+    linked.steps.push(steps[pipeline.steps[i] as number] as LinkedStep);
+    linked.conducts.push(undefined);
+  }
+  return linked;
 }
 
 // Runs the steps from `first` on. Answers next when it went to the end, or what ended it; `wait` only from steps that may
@@ -78,7 +84,7 @@ function runSteps(pipeline: LinkedPipeline, first: number, context: RunContext):
     const conduct = pipeline.conducts[i];
     context.process = linked.step.name;
     context.stepAt = i;
-    const outcome = conduct === undefined ? linked.run(linked, context) : runConducted(linked, conduct, context);
+    const outcome = conduct === undefined ? linked.run(linked, context) : conduct.run(linked, conduct, context);
     if (outcome === Outcome.wait) context.waitingAt = i;
     if (outcome !== Outcome.next) return outcome;
     // What is done is done: only a step still to come can be too late.
@@ -138,37 +144,11 @@ export function runPipeline(
   // The original's hidden first process (agglo-behaviour 4).
   setOwn(context.event.side, "internal:name", pipeline.name);
   if (pipeline.partition !== "") setOwn(context.event.side, "internal:partitionID", pipeline.partition);
-  return pipeline.options === undefined
-    ? goFrom(pipeline, 0, context)
-    : runWithOptions(pipeline, pipeline.options, context);
+  return pipeline.around === undefined ? goFrom(pipeline, 0, context) : pipeline.around(pipeline, context);
 }
 
-function runWithOptions(
-  pipeline: LinkedPipeline,
-  options: PipelineOptions,
-  context: RunContext,
-): Outcome | Promise<Outcome> {
-  const watch = startWatch("pipeline", pipeline.name, options.tracing, options.metrics, context);
-  const checkpoint = checkpointIdOf(context) === "" ? null : options.checkpoint;
-  const outcome = checkpoint === null ? goFrom(pipeline, 0, context) : goResumed(pipeline, checkpoint, context);
-  const measured = (settled: Outcome): Outcome => {
-    stopWatch(watch, settled, options.metrics, options.metrics, context);
-    return settled;
-  };
-  return typeof outcome === "number" ? measured(outcome) : outcome.then(measured);
-}
-
-// A record stays after a fault only: a stop and a refusal are ends too (agglo-behaviour 11).
-function goResumed(pipeline: LinkedPipeline, checkpoint: TeeTarget, context: RunContext): Promise<Outcome> {
-  context.recorded = false;
-  return resume(checkpoint, context)
-    .then((first) => (first === -1 ? Outcome.fault : goFrom(pipeline, first, context)))
-    .then((outcome) =>
-      outcome === Outcome.fault || !context.recorded ? outcome : forget(checkpoint, outcome, context),
-    );
-}
-
-function goFrom(pipeline: LinkedPipeline, first: number, context: RunContext): Outcome | Promise<Outcome> {
+/** Runs the steps from `first` on. A promise only when one had to wait. */
+export function goFrom(pipeline: LinkedPipeline, first: number, context: RunContext): Outcome | Promise<Outcome> {
   const outcome = runSteps(pipeline, first, context);
   return outcome === Outcome.wait ? goOn(pipeline, context) : outcome;
 }

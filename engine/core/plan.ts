@@ -1,6 +1,6 @@
 /**
  * The plan: a compiled configuration as plain data. It can be printed, sent to a worker and written into the njs bundle;
- * JSON.parse(JSON.stringify(plan)) is the same plan. `link` (pipeline.ts) turns it into something that runs, once per
+ * JSON.parse(JSON.stringify(plan)) is the same plan. `link` (link.ts) turns it into something that runs, once per
  * thread.
  */
 import type { Condition } from "./condition/program.ts";

@@ -1,9 +1,9 @@
 /** Hand-written ports for tests of the core: deterministic, and they remember what they were asked. */
 import type { Compiler } from "./compiler.ts";
-import { linkConduct } from "./conduct.ts";
 import type { RunContext } from "./context.ts";
 import { newReport } from "./diagnostic.ts";
 import { isObject, type JsonObject } from "./event/json.ts";
+import { linkOptions } from "./link.ts";
 import type { Outcome } from "./outcome.ts";
 import type { LinkedPipeline } from "./pipeline.ts";
 import { newPlan, newStep, type PipelineOptions, type StepOptions } from "./plan.ts";
@@ -188,6 +188,7 @@ export function testPipeline(
     const own = { step, plan: newPlan(), conditions: [], patterns: [], steps: [], state: undefined };
     return { run: (_linked, context) => run(context), ...own };
   });
-  const conducts = steps.map((step, i) => linkConduct(name, step, i, options));
-  return { index: 0, name, partition: "", steps, conducts, options };
+  const conducts = steps.map(() => undefined);
+  const pipeline: LinkedPipeline = { index: 0, name, partition: "", steps, conducts, options, around: undefined };
+  return options === undefined ? pipeline : linkOptions(pipeline, options);
 }

@@ -4,7 +4,7 @@
  */
 import { parentPort } from "node:worker_threads";
 import { move, transferableSymbol, valueSymbol } from "piscina";
-import { link } from "../core/pipeline.ts";
+import { link } from "../core/link.ts";
 import type { Plan } from "../core/plan.ts";
 import { type LinkedRoute, type LinkedSection, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import type { FromThread, PlanCopy, Task, ThreadResult } from "./pool-lane.ts";

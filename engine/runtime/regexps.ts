@@ -189,6 +189,13 @@ function parseTemplate(template: string, groupNames: readonly string[]): Templat
   return parts.filter((part) => part !== "");
 }
 
+/** A template's parts under a pattern that compiles, and how many groups that has: for engines other than these. */
+export function readTemplate(pattern: string, template: string): { parts: Template; groups: number } {
+  const compiled = compileText(pattern);
+  if ("error" in compiled) return { parts: [], groups: 0 };
+  return { parts: parseTemplate(template, compiled.groupNames), groups: compiled.groupNames.length - 1 };
+}
+
 /** A number without a leading zero is a group's number; everything else is a name. */
 const GROUP_NUMBER = /^(?:0|[1-9][0-9]*)$/;
 

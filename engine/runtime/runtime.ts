@@ -1,6 +1,7 @@
 /** A plan put to work on Node: ports, systems, tees, counters. A host asks it for routes and tells it verdicts. */
 import type { SystemConfig } from "../config/external-systems.ts";
-import { type LinkedPipeline, link } from "../core/pipeline.ts";
+import { link } from "../core/link.ts";
+import type { LinkedPipeline } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Hmacs, Ports, Tees, TeeTarget } from "../core/ports.ts";
 import { needs, processingMode, routeMark } from "../core/routes/needs.ts";

@@ -27,7 +27,7 @@ export async function startOwnServer(transport: TransportName): Promise<OwnServe
   runtime.memory.subscribe("mirrored", (_id, event) => awaited.get(Buffer.from(event).toString())?.());
   const mirrored = (text: string) => new Promise<void>((resolve) => awaited.set(text, resolve));
   const bugs: unknown[] = [];
-  const listening = await newTransport(transport, (bug) => bugs.push(bug)).listen(
+  const listening = await newTransport(transport, { onBug: (bug) => bugs.push(bug), bytesMax: () => 0 }).listen(
     "127.0.0.1:0",
     acceptExchanges(fixedRuntime(runtime)),
   );

@@ -138,7 +138,7 @@ export function writeBody(text: string, body: Body, dropped: readonly boolean[])
 // A text put together of several lines goes back on the first: line ends between tokens carry nothing.
 function newText(event: Event, place: Place): string {
   const text = writeEvent(event);
-  return place.rest.length === 0 ? text : text.replace(/\n/g, "");
+  return place.rest.length === 0 ? text : text.split("\n").join("");
 }
 
 /** Index of the last of the dropped members that begin with `first` and have only commas between them. */

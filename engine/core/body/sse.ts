@@ -25,8 +25,9 @@ function readSse(text: string, depthMax: number): Body {
   // A byte order mark at the beginning belongs to no line.
   let pos = text.charCodeAt(0) === BOM ? 1 : 0;
   let block: Block = { from: pos, lines: [] };
+  const ends: Ends = { feed: -1, carriage: -1 };
   while (pos < text.length) {
-    const end = lineEnd(text, pos);
+    const end = lineEnd(text, pos, ends);
     const next = nextLine(text, end);
     if (end === pos) {
       if (!takeBlock(body, text, block, next, depthMax)) return body;
@@ -71,14 +72,18 @@ function valueStart(text: string, pos: number, end: number): number {
   return start < end && text.charCodeAt(start) === SPACE ? start + 1 : start;
 }
 
-function lineEnd(text: string, start: number): number {
-  let pos = start;
-  while (pos < text.length) {
-    const code = text.charCodeAt(pos);
-    if (code === LF || code === CR) return pos;
-    pos++;
-  }
-  return pos;
+/** Where the next line feed and carriage return are: each is looked for once, however many lines there are. */
+type Ends = { feed: number; carriage: number };
+
+function lineEnd(text: string, start: number, ends: Ends): number {
+  if (ends.feed < start) ends.feed = indexOrEnd(text, "\n", start);
+  if (ends.carriage < start) ends.carriage = indexOrEnd(text, "\r", start);
+  return Math.min(ends.feed, ends.carriage);
+}
+
+function indexOrEnd(text: string, char: string, start: number): number {
+  const index = text.indexOf(char, start);
+  return index === -1 ? text.length : index;
 }
 
 function nextLine(text: string, end: number): number {

@@ -51,10 +51,14 @@ export function sizeOf(value: JsonValue): number | undefined {
   return isObject(value) ? Object.keys(value).length : undefined;
 }
 
+const HIGH_SURROGATE = 0xd800 >> 10;
+const LOW_SURROGATE = 0xdc00 >> 10;
+
 function codePoints(text: string): number {
   let count = text.length;
   for (let i = 1; i < text.length; i++) {
-    if ((text.charCodeAt(i) & 0xfc00) === 0xdc00 && (text.charCodeAt(i - 1) & 0xfc00) === 0xd800) count--;
+    // By ten bits: njs counts code points itself, and some above 0xffff end like half a pair.
+    if (text.charCodeAt(i) >> 10 === LOW_SURROGATE && text.charCodeAt(i - 1) >> 10 === HIGH_SURROGATE) count--;
   }
   return count;
 }

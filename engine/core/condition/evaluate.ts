@@ -3,6 +3,7 @@ import type { Event } from "../event/event.ts";
 import { type JsonValue, typeName } from "../event/json.ts";
 import { isLeaf, lookup, type Path } from "../event/path.ts";
 import type { Pattern, Regexps } from "../ports.ts";
+import { arithmetic, unary } from "./arithmetic.ts";
 import { celBinary, celError, sizeOf, type Walk, walk, walkHas } from "./cel-evaluate.ts";
 import { order, plain } from "./compare.ts";
 import { Op } from "./operators.ts";
@@ -179,62 +180,6 @@ function landingOf(landings: readonly number[], pc: number): number {
   return -1;
 }
 
-function unary(op: number, value: JsonValue): JsonValue | undefined {
-  if (op === Op.logicalNot) return typeof value === "boolean" ? !value : undefined;
-  if (typeof value !== "number") return undefined;
-  return op === Op.negation ? -value : -Math.trunc(value) - 1;
-}
-
-function arithmetic(op: number, left: JsonValue, right: JsonValue): JsonValue | undefined {
-  if (op === Op.addition && (typeof left === "string" || typeof right === "string")) return text(left) + text(right);
-  if (typeof left !== "number" || typeof right !== "number") return undefined;
-  switch (op) {
-    case Op.addition:
-      return left + right;
-    case Op.subtract:
-      return left - right;
-    case Op.multiply:
-      return left * right;
-    case Op.divide:
-      return left / right;
-    case Op.power:
-      return left ** right;
-    case Op.modulus:
-      return left % right; // sign of the dividend, as C's fmod
-    default:
-      return bitwise(op, left, right);
-  }
-}
-
-const WORD = 0x100000000;
-
-// Go truncates to 64-bit integers here: two words of 32 bits do the same without BigInt, which njs does not have.
-function bitwise(op: number, left: number, right: number): number | undefined {
-  if (!Number.isFinite(left) || !Number.isFinite(right)) return undefined;
-  const a = Math.trunc(left);
-  const b = Math.trunc(right);
-  const high = Math.floor(a / WORD);
-  if (op === Op.leftShift || op === Op.rightShift) return shift(op, high, a, b);
-  const otherHigh = Math.floor(b / WORD);
-  if (op === Op.or) return signed(high | otherHigh, a | b);
-  return op === Op.and ? signed(high & otherHigh, a & b) : signed(high ^ otherHigh, a ^ b);
-}
-
-function signed(high: number, low: number): number {
-  return (high | 0) * WORD + (low >>> 0);
-}
-
-// Shifts are of unsigned words in the original; a negative distance is a huge one.
-function shift(op: number, high: number, low: number, bits: number): number {
-  if (bits < 0 || bits > 63) return 0;
-  const unsignedHigh = high >>> 0;
-  const unsignedLow = low >>> 0;
-  if (op === Op.rightShift) return Math.floor(unsignedHigh * (WORD / 2 ** bits) + unsignedLow / 2 ** bits);
-  const shiftedHigh =
-    bits >= 32 ? unsignedLow << (bits - 32) : bits === 0 ? high : (high << bits) | (unsignedLow >>> (32 - bits));
-  return (shiftedHigh >>> 0) * WORD + (bits >= 32 ? 0 : (low << bits) >>> 0);
-}
-
 function compare(linked: LinkedCondition, op: number, left: JsonValue, right: JsonValue): boolean | undefined {
   switch (op) {
     case Op.equal:
@@ -263,12 +208,14 @@ function matchesVariable(linked: LinkedCondition, op: number, left: JsonValue, r
   return pattern.test(left) === (op === Op.regexMatch);
 }
 
-function text(value: JsonValue): string {
-  return value === null ? "<nil>" : String(value);
-}
+/** The original's operators, in the order of their numbers. */
+const OPERATORS =
+  "negation inversion logicalNot addition subtract multiply divide power modulus rightShift leftShift or and xor logicalAnd logicalOr greaterThan lessThan greaterThanOrEqual lessThanOrEqual equal notEqual regexMatch regexNotMatch".split(
+    " ",
+  );
 
 function mismatch(op: number, left: JsonValue, right?: JsonValue): string {
-  const operator = Object.keys(Op).find((name) => Op[name as keyof typeof Op] === op) ?? "operator";
+  const operator = OPERATORS[op - Op.negation] ?? "operator";
   const found = right === undefined ? typeName(left) : `${typeName(left)} and ${typeName(right)}`;
   return `${operator} cannot be applied to ${found}`;
 }

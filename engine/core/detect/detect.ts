@@ -60,6 +60,6 @@ function merged(finds: readonly Find[]): Find[] {
 /** A find in the one form that all its spellings share, so that equal numbers stay equal under an HMAC. */
 export function canonical(find: Find, text: string): string {
   const found = text.slice(find.start, find.end);
-  if (find.detector === "pan") return found.replace(/\D/g, "");
-  return find.detector === "iban" ? found.replace(/[ -]/g, "").toUpperCase() : found;
+  if (find.detector === "pan") return found.split(/\D+/).join("");
+  return find.detector === "iban" ? found.split(/[ -]+/).join("").toUpperCase() : found;
 }

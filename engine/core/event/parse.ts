@@ -72,7 +72,7 @@ const EXACT_DIGITS_MAX = 15;
 
 // A number of 16 digits may print as it stands and still be the double of its neighbour's text.
 function isExact(value: number, source: string): boolean {
-  return String(value) === source && source.replace(/[^0-9]/g, "").length <= EXACT_DIGITS_MAX;
+  return String(value) === source && source.split(/[^0-9]+/).join("").length <= EXACT_DIGITS_MAX;
 }
 
 // for-in: no list of keys is made, which is two thirds of the cost. Names that somebody put on Object.prototype would be

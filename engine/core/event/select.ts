@@ -11,7 +11,7 @@
  */
 
 import type { JsonArray, JsonObject, JsonValue } from "./json.ts";
-import { copyObject, copyWithout, getOwn, isArray, isContainer, isObject, newObject, setOwn } from "./json.ts";
+import { copyObject, copyWithout, getOwn, hasOwn, isArray, isContainer, isObject, newObject, setOwn } from "./json.ts";
 import { arrayIndex } from "./path.ts";
 
 /** What one segment selects; a name carries its text. */
@@ -37,7 +37,7 @@ export function parseSelection(text: string): ParsedSelection {
       return { path, error: `cannot read "${text.slice(pos)}"; write names, [*], [0], ["key"] or **` };
     const quoted = match[1];
     const name = match[2] ?? match[3];
-    if (quoted !== undefined) pushSegment(path, Select.name, quoted.replace(/\\(.)/g, "$1"));
+    if (quoted !== undefined) pushSegment(path, Select.name, unescapeKey(quoted));
     else if (match[2] === "*") pushSegment(path, Select.element, "");
     else if (name === "*") pushSegment(path, Select.member, "");
     else if (name === "**") pushSegment(path, Select.deep, "");
@@ -51,6 +51,13 @@ export function parseSelection(text: string): ParsedSelection {
   if (path.kinds[path.kinds.length - 1] === Select.deep)
     return { path, error: 'a path cannot end with "**": say which field' };
   return { path, error: "" };
+}
+
+/** SEGMENT lets a backslash stand only before a quote or another one. */
+function unescapeKey(quoted: string): string {
+  const parts = quoted.split("\\\\");
+  for (let i = 0; i < parts.length; i++) parts[i] = (parts[i] as string).split("\\").join("");
+  return parts.join("\\");
 }
 
 function pushSegment(path: SelectingPath, kind: number, name: string): void {
@@ -114,9 +121,13 @@ function rewriteChildren(value: JsonValue, path: SelectingPath, at: number, visi
 // Copied once, at the first change: an array of which every element changes stays linear.
 function rewriteElements(value: JsonArray, path: SelectingPath, at: number, visitor: Visitor): JsonArray {
   let copy: JsonArray | undefined;
+  const lastName =
+    at === path.kinds.length - 1 && path.kinds[at] === Select.name ? (path.names[at] as string) : undefined;
   for (let i = 0; i < value.length; i++) {
     const element = value[i] as JsonValue;
-    const replaced = rewriteAt(element, path, at, visitor);
+    // Most elements lack the member: a fifth of the work in nginx's engine.
+    const lacks = lastName !== undefined && isObject(element) && !hasOwn(element, lastName);
+    const replaced = lacks ? element : rewriteAt(element, path, at, visitor);
     if (copy === undefined && replaced !== element) copy = value.slice(0, i);
     if (copy !== undefined && replaced !== undefined) copy.push(replaced);
   }

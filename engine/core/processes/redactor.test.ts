@@ -5,8 +5,9 @@ import { newEvent } from "../event/event.ts";
 import type { JsonObject, JsonValue } from "../event/json.ts";
 import { parseText } from "../event/parse.ts";
 import { stringify, writeEvent } from "../event/write.ts";
+import { link } from "../link.ts";
 import { Outcome } from "../outcome.ts";
-import { link, runPipelines } from "../pipeline.ts";
+import { runPipelines } from "../pipeline.ts";
 import { testCompiler, testPorts } from "../testing.ts";
 import { compileRedactor, MATCHES_MAX } from "./redactor.ts";
 
@@ -46,7 +47,13 @@ describe("a mask", () => {
     ["leaves null", mask(["c"]), '{"c":null}', '{"c":null}'],
     ["goes into arrays", mask(["c"]), '{"c":["ab",["c"],{"k":1}]}', '{"c":["**",["*"],"********"]}'],
     ["covers an object whole, keys and all", mask(["c"], 0, 4), '{"c":{"4111":1}}', '{"c":"********"}'],
-    ["never cuts a character in two", mask(["c"], 1, 1), '{"c":"\u{1f600}abc\u{1f600}"}', '{"c":"*******"}'],
+    [
+      "counts characters, not halves",
+      mask(["c"], 1, 1),
+      '{"c":"\u{1f600}abc\u{1f601}"}',
+      '{"c":"\u{1f600}***\u{1f601}"}',
+    ],
+    ["covers a character outside the BMP once", mask(["c"]), '{"c":"a\u{1f600}"}', '{"c":"**"}'],
     ["covers with more than one character", mask(["c"], 0, 1, "#!"), '{"c":"abc"}', '{"c":"#!#!c"}'],
   ];
   test.each(cases)("%s", (_title, rule, text, expected) => {

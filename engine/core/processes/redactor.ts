@@ -238,6 +238,12 @@ export function redactionLabels(step: Step): string[] {
   return labels;
 }
 
+/** Whether some rule of a redactor's step looks for something, instead of taking fields whole. */
+export function detects(step: Step): boolean {
+  const settings = step.settings as Settings; // made by compileRedactor
+  return settings.rules.some((rule) => rule.detect.length > 0);
+}
+
 type RedactingVisitor = Visitor &
   ScalarVisitor & { rule: Rule; context: RunContext /** by detectors */; found: number };
 

@@ -90,7 +90,7 @@ function flawOf(text: string): string {
     const name = parts[i] as string;
     if (DATE_PARTS.indexOf(name) === -1) return `"{${name}}" is none of ${DATE_PARTS.join(", ")}`;
   }
-  const literal = text.replace(/\{[^{}]*\}/g, "0");
+  const literal = text.split(/\{[^{}]*\}/).join("0");
   const odd = /[^A-Za-z0-9._=/-]/.exec(literal);
   if (odd !== null) return `"${odd[0]}" cannot stand in a key prefix`;
   return /\/[./]/.test(literal) ? 'no part of a key prefix is empty or begins with "."' : "";

@@ -109,7 +109,12 @@ function takeToken(share: Share, bucket: Bucket, nowMs: number): boolean {
  */
 export function hashFraction(text: string): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    // njs reads a code point where others read a pair of units.
+    if (code > 0xffff) hash = Math.imul(hash ^ (((code - 0x10000) >> 10) | 0xd800), 0x01000193);
+    hash = Math.imul(hash ^ (code > 0xffff ? (code & 0x3ff) | 0xdc00 : code), 0x01000193);
+  }
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return ((hash ^ (hash >>> 16)) >>> 0) / 0x1_0000_0000;

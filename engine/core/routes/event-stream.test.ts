@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { link } from "../link.ts";
 import { Outcome } from "../outcome.ts";
-import { link } from "../pipeline.ts";
 import { compileFilter } from "../processes/filter.ts";
 import { compileRedactor } from "../processes/redactor.ts";
 import type { LinkedStep } from "../processes/step.ts";

@@ -8,14 +8,22 @@ export type PathGlob = {
   text: string;
   /** between the slashes; the first slash is not counted */
   segments: string[];
+  /** the usual glob, `/orders/**`: what must stand in front, whole segments; "" for any other */
+  prefix: string;
 };
 
 export function compileGlob(text: string): PathGlob {
-  return { text, segments: decodeEscapes(text).slice(1).split("/") };
+  const path = decodeEscapes(text);
+  const prefix = path.slice(0, -"/**".length);
+  const isPrefix = path.endsWith("/**") && prefix.length > 1 && prefix.indexOf("*") === -1;
+  return { text, segments: path.slice(1).split("/"), prefix: isPrefix ? prefix : "" };
 }
 
 /** Whether a normalised path (normalizePath) matches. */
 export function matchesGlob(glob: PathGlob, path: string): boolean {
+  const prefix = glob.prefix;
+  if (prefix !== "")
+    return path.startsWith(prefix) && (path.length === prefix.length || path.charAt(prefix.length) === "/");
   return matchSegments(glob.segments, path.slice(1).split("/"));
 }
 
@@ -44,9 +52,9 @@ function matchSegments(pattern: readonly string[], path: readonly string[]): boo
 }
 
 function matchSegment(pattern: string, text: string): boolean {
+  if (pattern.indexOf("*") === -1) return text === pattern;
   const parts = pattern.split("*");
   const first = parts[0] as string;
-  if (parts.length === 1) return text === first;
   const last = parts[parts.length - 1] as string;
   if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
   let pos = first.length;

@@ -4,7 +4,7 @@ import { isRawNumber, type JsonObject, newObject, setOwn } from "../event/json.t
 import { compilePath, lookup } from "../event/path.ts";
 import { stringify } from "../event/write.ts";
 import { headerValueError } from "./header.ts";
-import type { HeaderWrite, MetadataWrite } from "./route.ts";
+import type { HeaderWrite, MetadataWrite, SectionPlan } from "./route.ts";
 
 /** One header to set; text, to be sent as UTF-8. */
 export type HeaderValue = { name: string; value: string };
@@ -41,6 +41,17 @@ function put(values: HeaderValue[], name: string, value: string): void {
     return;
   }
   values.push({ name, value });
+}
+
+/** Names of the headers that a section sets or removes, each once, in an order that does not change. */
+export function writtenHeaders(plan: SectionPlan): string[] {
+  const names: string[] = [];
+  for (let i = 0; i < plan.setHeaders.length; i++) names.push((plan.setHeaders[i] as HeaderWrite).name);
+  for (let i = 0; i < plan.removeHeaders.length; i++) {
+    const name = plan.removeHeaders[i] as string;
+    if (names.indexOf(name) === -1) names.push(name);
+  }
+  return names;
 }
 
 /** Longer texts are left out: metadata stay with the exchange in the proxy, and a client may choose how long they are. */

@@ -40,7 +40,10 @@ export const HTTP_FIELDS = {
           fields: EXCHANGE_FIELDS,
           doc: "Afterwards: one event with the request, the response, its status and how long it took.",
         },
-        gateway: { kind: "later", doc: "Comes with nginx." },
+        gateway: {
+          kind: "boolean",
+          doc: "In nginx: hold the whole response, so that its content can decide its status. Nothing streams then.",
+        },
       },
     },
   },
@@ -93,6 +96,7 @@ export function compileRoute(
     request: compileSection(config.request, "request", always?.request, enforce, compiler, at.concat("request")),
     response: compileSection(config.response, "response", always?.response, enforce, compiler, at.concat("response")),
     exchange: compileExchange(config.exchange, compiler, at.concat("exchange")),
+    gateway: config.gateway ?? false,
   };
   if (route.request === undefined && route.response === undefined && route.exchange === undefined) {
     complain(compiler.report, "E_MISSING_FIELD", at, "the route does nothing", "add a request or a response section");

@@ -75,6 +75,7 @@ describe("the route of an exchange", () => {
       match: { hosts: [], paths: [], methods: [], headers: [], ...match },
       request: undefined,
       response: undefined,
+      gateway: false,
       exchange: undefined,
     },
   });

@@ -16,9 +16,8 @@ export type RequestLine = {
 /** Index of the first route that matches, -1 for none. */
 export function matchRoute(routes: readonly { plan: RoutePlan }[], request: RequestLine): number {
   const path = normalizePath(request.path);
-  const host = normalizeHost(request.host);
   for (let i = 0; i < routes.length; i++)
-    if (mismatch((routes[i] as { plan: RoutePlan }).plan.match, request, path, host) === "") return i;
+    if (mismatch((routes[i] as { plan: RoutePlan }).plan.match, request, path) === "") return i;
   return -1;
 }
 
@@ -26,13 +25,13 @@ export function matchRoute(routes: readonly { plan: RoutePlan }[], request: Requ
 export type Mismatch = "methods" | "hosts" | "paths" | "headers" | "";
 
 export function mismatchOf(match: MatchPlan, request: RequestLine): Mismatch {
-  return mismatch(match, request, normalizePath(request.path), normalizeHost(request.host));
+  return mismatch(match, request, normalizePath(request.path));
 }
 
-function mismatch(match: MatchPlan, request: RequestLine, path: string, host: string): Mismatch {
+function mismatch(match: MatchPlan, request: RequestLine, path: string): Mismatch {
   // In any case: methods are case-sensitive, and frameworks that upper-case them are many.
   if (match.methods.length > 0 && match.methods.indexOf(request.method.toUpperCase()) === -1) return "methods";
-  if (match.hosts.length > 0 && !matchesHost(match.hosts, host)) return "hosts";
+  if (match.hosts.length > 0 && !matchesHost(match.hosts, normalizeHost(request.host))) return "hosts";
   if (match.paths.length > 0 && !matchesPath(match, path)) return "paths";
   for (let i = 0; i < match.headers.length; i++) {
     const header = match.headers[i] as { name: string; value: string };

@@ -44,6 +44,7 @@ function route(request: SectionPlan | undefined, response: SectionPlan | undefin
     request,
     response,
     exchange: undefined,
+    gateway: false,
   };
 }
 

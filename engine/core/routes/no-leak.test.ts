@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { JsonValue } from "../event/json.ts";
-import { link } from "../pipeline.ts";
+import { link } from "../link.ts";
 import { compileAnnotator } from "../processes/annotator.ts";
 import { compileFilter } from "../processes/filter.ts";
 import { compileRedactor } from "../processes/redactor.ts";

@@ -9,6 +9,8 @@ export type RoutePlan = {
   match: MatchPlan;
   request: SectionPlan | undefined;
   response: SectionPlan | undefined;
+  /** nginx holds the whole response, so that its content can decide its status; no other host needs that */
+  gateway: boolean;
   exchange: ExchangePlan | undefined;
 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../event/json.ts";
-import { link } from "../pipeline.ts";
+import { link } from "../link.ts";
 import { newPlan, newStep, type Plan, type Step } from "../plan.ts";
 import { compileAnnotator } from "../processes/annotator.ts";
 import { compileContinuation } from "../processes/continuation.ts";

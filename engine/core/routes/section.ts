@@ -8,8 +8,9 @@ import { formatOf } from "../body/format.ts";
 import { newRunContext, type RunContext } from "../context.ts";
 import { type Event, eventOf } from "../event/event.ts";
 import { type JsonObject, newObject, setOwn } from "../event/json.ts";
+import type { LinkedPlan } from "../link.ts";
 import { type FaultReason, Outcome } from "../outcome.ts";
-import { type LinkedPipeline, type LinkedPlan, runPipelines } from "../pipeline.ts";
+import { type LinkedPipeline, runPipelines } from "../pipeline.ts";
 import type { Ports } from "../ports.ts";
 import { HTTP_KEY } from "../processes/reserved.ts";
 import { firstFailure, type PipelineResult, runAll } from "../run-all.ts";
@@ -124,6 +125,14 @@ export function faulted(section: LinkedSection, reason: FaultReason, detail: str
   verdict.detail = detail;
   verdict.reply = section.plan.onFault[reason] ?? undefined;
   return enforced(section, verdict);
+}
+
+/** Faults of the message itself, whose detail the client may read; the others would tell of the configuration. */
+const TOLD: readonly FaultReason[] = ["contentType", "unparsable", "ambiguous", "tooLarge"];
+
+/** What a reply may say of why; "" for nothing. */
+export function toldDetail(verdict: Verdict): string {
+  return TOLD.indexOf(verdict.reason) === -1 ? "" : verdict.detail;
 }
 
 /** What one message brings through its section. */

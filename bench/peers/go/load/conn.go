@@ -88,7 +88,9 @@ var (
 	headerEnd   = []byte("\r\n\r\n")
 	statusOk    = []byte("HTTP/1.1 200 ")
 	lengthField = []byte("\r\ncontent-length: ") // Envoy writes names in lower case
+	lengthNginx = []byte("\r\nContent-Length: ")
 	closeField  = []byte("\r\nconnection: close")
+	closeNginx  = []byte("\r\nConnection: close")
 )
 
 // judge looks whether the answer is whole, and right.
@@ -113,7 +115,7 @@ func (l *loader) judge(c *conn) {
 	case string(body) != l.expect:
 		l.fail(c, fmt.Sprintf("wrong body %.40q", body))
 	default:
-		if bytes.Contains(head, closeField) {
+		if bytes.Contains(head, closeField) || bytes.Contains(head, closeNginx) {
 			c.close()
 		}
 		l.succeeded(c)
@@ -122,6 +124,9 @@ func (l *loader) judge(c *conn) {
 
 func contentLength(head []byte) int {
 	at := bytes.Index(head, lengthField)
+	if at < 0 {
+		at = bytes.Index(head, lengthNginx) // as long
+	}
 	if at < 0 {
 		return -1
 	}

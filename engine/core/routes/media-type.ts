@@ -2,9 +2,10 @@
 
 /** True when the media type of a content-type header is one of `types`; `application/*+json` matches by suffix. */
 export function acceptsMedia(types: readonly string[], contentType: string): boolean {
-  if (types.includes(contentType)) return true; // the usual spelling
+  if (types.indexOf(contentType) !== -1) return true; // the usual spelling
   const media = (contentType.split(";")[0] as string).trim().toLowerCase();
-  for (const type of types) {
+  for (let i = 0; i < types.length; i++) {
+    const type = types[i] as string;
     if (type === media) return true;
     const star = type.indexOf("*");
     if (star === -1) continue;
@@ -19,13 +20,19 @@ export function acceptsMedia(types: readonly string[], contentType: string): boo
  * upstream that obeys `charset=utf-7` would read something else than the rules did.
  */
 export function isUtf8Charset(contentType: string): boolean {
-  if (!contentType.includes(";")) return true;
-  const parameters = contentType.split(";").slice(1);
-  for (const parameter of parameters) {
-    const [name, value] = parameter.split("=");
-    if ((name as string).trim().toLowerCase() !== "charset") continue;
-    const charset = (value ?? "").trim().replace(/^"|"$/g, "").toLowerCase();
+  if (contentType.indexOf(";") === -1) return true;
+  const parameters = contentType.split(";");
+  for (let i = 1; i < parameters.length; i++) {
+    const pair = (parameters[i] as string).split("=");
+    if ((pair[0] as string).trim().toLowerCase() !== "charset") continue;
+    const charset = unquote((pair[1] ?? "").trim()).toLowerCase();
     if (charset !== "utf-8" && charset !== "utf8" && charset !== "us-ascii") return false;
   }
   return true;
+}
+
+function unquote(text: string): string {
+  const start = text.charAt(0) === '"' ? 1 : 0;
+  const end = text.length > start && text.charAt(text.length - 1) === '"' ? text.length - 1 : text.length;
+  return text.slice(start, end);
 }
