@@ -218,6 +218,13 @@ describe("what a target cannot do is refused where it stands", () => {
     expect(refusals({ definition: { filter: { name: "p", condition: "event.a.matches('(x+)+y')" } } })).toHaveLength(1);
   });
 
+  test.each(["event.a.matches(r'\\p{Greek}')", "event.a.matches('\\\\p{Greek}')", "event.a.matches('\\x5cp{Greek}')"])(
+    "a pattern in CEL, however it is spelled: %s",
+    (condition) => {
+      expect(refusals({ definition: { filter: { name: "p", condition } } })).toHaveLength(1);
+    },
+  );
+
   test("a pattern that can match nothing, where it is replaced", () => {
     expect(refusals({ definition: regex("x*") })).toHaveLength(1);
   });

@@ -16,12 +16,13 @@ import { usedPipelines, usedSteps } from "./used.ts";
 
 /** [] when the target does all of it. */
 export function findTargetRefusals(loaded: Loaded, plan: Plan, target: Target): Report["diagnostics"] {
-  const reading: Reading = { loaded, plan, target, report: newReport() };
+  const reading: Reading = { loaded, plan, target, report: newReport(), refused: new Set() };
   if (plan.routes === undefined) {
     refuse(reading, [], "nothing is bound to traffic", 'add an "http" section with routes');
     return reading.report.diagnostics;
   }
   for (const index of usedSteps(plan)) refuseStep(reading, plan.steps[index] as Step, placeOf(loaded, index));
+  refuseHiddenPatterns(reading);
   refuseOptions(reading);
   refuseRoutes(reading, plan.routes);
   return reading.report.diagnostics;
@@ -48,20 +49,29 @@ function refuseStep(reading: Reading, step: Step, at: DocumentPath): void {
 function refusePatterns(reading: Reading, written: JsonValue | undefined, at: DocumentPath): void {
   eachText(written, at, (text, path) => {
     const key = path.at(-1);
-    const mayBePattern =
-      key === "regex" || key === "literal" || (typeof text === "string" && text.includes("matches("));
+    const mayBePattern = key === "regex" || key === "literal" || text.includes("matches(");
     if (!mayBePattern) return;
     for (const pattern of reading.plan.patterns) {
-      const isHere =
-        text === pattern || (text.includes("matches(") && text.includes(JSON.stringify(pattern).slice(1, -1)));
+      // In CEL it stands escaped, or as it is in a raw string.
+      const isInside = text.includes(pattern) || text.includes(JSON.stringify(pattern).slice(1, -1));
+      const isHere = text === pattern || (text.includes("matches(") && isInside);
       if (isHere) refusePattern(reading, pattern, key === "regex" && path.includes("mapRegexArgs"), path);
     }
   });
 }
 
+// However a pattern is spelled: one that cannot be written is never left out, also where it was not found in the file.
+function refuseHiddenPatterns(reading: Reading): void {
+  for (const pattern of reading.plan.patterns) {
+    if (pcrePattern(pattern) !== undefined || reading.refused.has(pattern)) continue;
+    refusePattern(reading, pattern, false, ["processDefinitions"]);
+  }
+}
+
 function refusePattern(reading: Reading, pattern: string, isReplaced: boolean, at: DocumentPath): void {
   const written = pcrePattern(pattern);
   if (written === undefined) {
+    reading.refused.add(pattern);
     const message = "nginx's engine would read this pattern otherwise, or could be held up by a text";
     const remedy = "ASCII classes, no \\p, no repetition inside a repetition, none without an end before one like it";
     refuse(reading, at, message, remedy);
