@@ -130,7 +130,7 @@ class RoutedTreatment implements Treatment {
     const verdict = endOfStream ? this.withoutBody(section) : admit(section, headers, delivery);
     if (verdict instanceof Promise) return verdict.then((settled) => this.plain(section, settled));
     if (typeof verdict !== "string") return this.plain(section, verdict);
-    return verdict === "missing" ? this.missing(this.route, section) : this.read(section, verdict);
+    return verdict === "missing" ? this.missing(this.route, section) : this.read(section, verdict, delivery);
   }
 
   private received(direction: Direction): void {
@@ -162,7 +162,7 @@ class RoutedTreatment implements Treatment {
     return decision;
   }
 
-  private read(section: LinkedSection, reading: Reading): Decision {
+  private read(section: LinkedSection, reading: Reading, delivery: Delivery): Decision {
     const { direction, guards } = section.plan;
     const message = this[direction];
     message.reading = reading;
@@ -172,12 +172,12 @@ class RoutedTreatment implements Treatment {
     if (reading === "events") {
       const type = headerValue(message.headers ?? [], "content-type") ?? "";
       message.pieces = newPieceReader(section, type, this.http(section), this.traceparent(), inTime);
-      if (guards) this.writeHeaders(section, decision);
     }
+    if (guards && (reading === "events" || delivery === "behind")) this.writeHeaders(section, decision);
     return this.prepared(direction, decision);
   }
 
-  // Headers leave before the first event is in: what they are to be is known, or it is not there (lint says so).
+  // Headers leave before the body, or its first event, is in: what they are to be is known, or it is not there (lint says so).
   private writeHeaders(section: LinkedSection, decision: Decision): void {
     const early = decisionOf(section, passed(section), undefined, this.told());
     decision.setHeaders = early.setHeaders;

@@ -29,7 +29,7 @@ export function deliveryOf(mode: BodyMode, contentLength: number, observed: bool
       return "pieces";
     case BodyMode.STREAMED:
       // Holding back needs to know the last chunk when it comes: behind trailers there is no place for a body.
-      return contentLength === -1 ? "copy" : "whole";
+      return contentLength === -1 ? "copy" : "behind";
     default: // GRPC delivers nothing that could be answered (facts 21.1)
       return "none";
   }

@@ -7,12 +7,13 @@ export type Direction = "request" | "response";
  * How a message's body reaches us, and so what can be done about it:
  *
  *   none    it does not
- *   whole   all of it before any of it goes on (BUFFERED; STREAMED where content-length says when that is)
+ *   whole   all of it before any of it goes on (BUFFERED)
+ *   behind  all of it before any of it goes on, behind the headers (STREAMED where content-length says when that is)
  *   start   its beginning before any of it goes on; the rest goes on unseen (BUFFERED_PARTIAL)
  *   pieces  as whole, or piece by piece, each before it goes on (FULL_DUPLEX_STREAMED)
  *   copy    it cannot be held up, only looked at (STREAMED without a content-length, observability mode)
  */
-export type Delivery = "none" | "whole" | "start" | "pieces" | "copy";
+export type Delivery = "none" | "whole" | "behind" | "start" | "pieces" | "copy";
 
 /** What is to become of a message. */
 export type Decision = {
