@@ -16,6 +16,9 @@ import type { SystemType } from "../engine/core/ports.ts";
 import { re2Regexps } from "../engine/runtime/regexps.ts";
 import { type Runtime, startRuntime } from "../engine/runtime/runtime.ts";
 import { findSystem } from "../engine/systems/registry.ts";
+import { whyNoGoPrograms } from "../tools/go-programs.ts";
+import { whyNoJavaProgram } from "../tools/java-programs.ts";
+import { BACKENDS, type StartBackend } from "../tools/start/backends.ts";
 import { scratchFolder, startProcess } from "./rig/processes.ts";
 
 const ROUNDS = 5;
@@ -24,14 +27,77 @@ const EVENT_BYTES = 1024;
 const AHEAD = 4000;
 
 type Target = { connectionString: string; stop(): Promise<void> };
-type System = { name: string; type: SystemType; events: number; batches: boolean; open(): Promise<Target> };
+type System = {
+  name: string;
+  type: SystemType;
+  events: number;
+  batches: boolean;
+  open(): Promise<Target>;
+  /** why there is no such server on this machine; undefined: there is */
+  missing?: () => Promise<string | undefined>;
+};
 
 const SYSTEMS: readonly System[] = [
   { name: "mem: topic", type: "ExternalPubSub", events: 50_000, batches: true, open: named("mem:bench") },
   { name: "mem: objects", type: "ExternalObjectStore", events: 30_000, batches: true, open: named("mem:bench") },
   { name: "file: folder", type: "ExternalLocalFile", events: 5_000, batches: false, open: folder },
   { name: "http:", type: "ExternalHttp", events: 20_000, batches: true, open: () => httpTarget([]) },
+  {
+    name: "s3:",
+    type: "ExternalObjectStore",
+    events: 3_000,
+    batches: true,
+    open: s3,
+    missing: () => whyNoGoPrograms("versitygw"),
+  },
+  {
+    name: "nats:",
+    type: "ExternalPubSub",
+    events: 10_000,
+    batches: true,
+    open: nats,
+    missing: () => whyNoGoPrograms("nats-server"),
+  },
+  {
+    name: "kafka:",
+    type: "ExternalPubSub",
+    events: 10_000,
+    batches: true,
+    open: kafka,
+    missing: () => whyNoJavaProgram("kafka"),
+  },
+  {
+    name: "dynamo:",
+    type: "ExternalKVStore",
+    events: 1_000,
+    batches: true,
+    open: dynamo,
+    missing: () => whyNoJavaProgram("dynamodb-local"),
+  },
 ];
+
+/** The server of an example, set up as it needs it. */
+async function server(example: string, connectionTo: (address: string) => string): Promise<Target> {
+  const backend = await (BACKENDS[example] as StartBackend).start();
+  return { connectionString: connectionTo(backend.address), stop: () => backend.end() };
+}
+
+function s3(): Promise<Target> {
+  return server("mirror-to-s3", (address) => `s3:endpoint=${address},bucketName=orders`);
+}
+
+function nats(): Promise<Target> {
+  return server("mirror-to-nats", (address) => `nats:servers=${address},subject=orders,stream=ORDERS`);
+}
+
+function kafka(): Promise<Target> {
+  return server("mirror-to-kafka", (address) => `kafka:servers=${address},topicName=orders`);
+}
+
+function dynamo(): Promise<Target> {
+  const rest = "region=us-east-1,tableName=state,prefixLength=4";
+  return server("count-by-tenant", (address) => `dynamo:endpoint=http://${address},${rest}`);
+}
 
 const BATCHES: readonly (readonly [string, object | undefined])[] = [
   ["one by one", undefined],
@@ -132,6 +198,11 @@ function median(values: readonly number[]): { middle: number; spread: string } {
 }
 
 async function showSystem(system: System): Promise<void> {
+  const missing = await system.missing?.();
+  if (missing !== undefined) {
+    process.stdout.write(`${system.name.padEnd(14)} left out: ${missing}\n`);
+    return;
+  }
   for (const [name, batch] of system.batches ? BATCHES : BATCHES.slice(0, 1)) {
     const rounds: Round[] = [];
     for (let i = 0; i < ROUNDS; i++) rounds.push(await round(system, batch));
