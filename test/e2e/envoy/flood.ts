@@ -2,10 +2,11 @@
 import { newClient } from "./client.ts";
 
 /** The configuration whose requests come back marked, for floods of small events. */
+/** With time enough that a busy machine is no fault: Envoy's patience is half a second more than `deadlineMs`. */
 export const MARKING = {
   pipelines: [{ name: "mark", processes: [{ name: "annotate" }] }],
   processDefinitions: [{ annotator: { name: "annotate", annotations: [{ fieldKey: "seen", value: "yes" }] } }],
-  http: { version: 1, routes: [{ name: "all", request: { pipelines: ["mark"] } }] },
+  http: { version: 1, routes: [{ name: "all", request: { pipelines: ["mark"], limits: { deadlineMs: 10_000 } } }] },
 };
 
 /** Floods an Envoy that runs MARKING with `requests`, as fast as `connections` allow: the answers that are not right. */
