@@ -1,8 +1,10 @@
 /** A flood of small events through an Envoy, each answer checked. */
 import { newClient } from "./client.ts";
 
-/** The configuration whose requests come back marked, for floods of small events. */
-/** With time enough that a busy machine is no fault: Envoy's patience is half a second more than `deadlineMs`. */
+/**
+ * The configuration whose requests come back marked, for floods of small events. With time enough that a busy machine is no
+ * fault: Envoy's patience is half a second more than `deadlineMs`.
+ */
 export const MARKING = {
   pipelines: [{ name: "mark", processes: [{ name: "annotate" }] }],
   processDefinitions: [{ annotator: { name: "annotate", annotations: [{ fieldKey: "seen", value: "yes" }] } }],
