@@ -1,0 +1,191 @@
+/** What a run measures: scenarios one after the other, the subjects of each side by side. */
+import { SIZE_TITLES, type Size } from "./bodies.ts";
+import { TITLES, VARIANTS, type Variant } from "./variants.ts";
+import {
+  annotateAndMirror,
+  dryRun,
+  mirror,
+  noRoute,
+  redact,
+  reject,
+  rewrite,
+  rewriteLines,
+  rewriteResponse,
+  type Work,
+} from "./work.ts";
+
+/** A variant at a work. */
+export type Subject = {
+  /** unique within the scenario */
+  name: string;
+  title: string;
+  variant: Variant;
+  work: Work;
+  /** name of the subject that its added latency counts from: plain Envoy with the same traffic */
+  baseline: string;
+};
+
+/** Requests at a constant rate, whatever the answers do. */
+export type OpenLoad = {
+  name: string;
+  /** of what Go saturates at; or so many a second */
+  rate: { share: number } | { perSecond: number };
+  /** one in a hundred requests has a body of 1 MB */
+  mixed?: boolean;
+};
+
+export type Times = {
+  /** before the first round, so that nobody is measured cold */
+  firstWarmupSeconds: number;
+  closed: { warmupSeconds: number; seconds: number };
+  open: { warmupSeconds: number; seconds: number };
+};
+
+export type Scenario = {
+  name: string;
+  title: string;
+  subjects: Subject[];
+  /** of the closed loop, which finds saturation; 0: there is none */
+  connections: number;
+  open: OpenLoad[];
+  times: Times;
+};
+
+const LONG: Times = {
+  firstWarmupSeconds: 1.5,
+  closed: { warmupSeconds: 0.5, seconds: 3 },
+  open: { warmupSeconds: 0.4, seconds: 2.6 },
+};
+const SHORT: Times = {
+  firstWarmupSeconds: 1,
+  closed: { warmupSeconds: 0.3, seconds: 1.5 },
+  open: { warmupSeconds: 0.3, seconds: 1.7 },
+};
+const QUICK: Times = {
+  firstWarmupSeconds: 2,
+  closed: { warmupSeconds: 0.5, seconds: 3 },
+  open: { warmupSeconds: 0.5, seconds: 4 },
+};
+
+/** The load that most figures are about: half of what Go saturates at. */
+export const HALF: OpenLoad = { name: "0.5", rate: { share: 0.5 } };
+const SHARES: OpenLoad[] = [0.25, 0.5, 0.75, 0.9].map((share) => ({ name: String(share), rate: { share } }));
+
+/** As in ../shared/design/performance.md. */
+const CONNECTIONS = 16;
+/** Of bodies so large that more would only stand in line. */
+const LARGE_CONNECTIONS = 4;
+
+/** The scenario with the rewrite of 1 KB, which the targets are about. */
+export const CORE = "rewrite";
+
+function core(variants: readonly Variant[], open: OpenLoad[], times: Times): Scenario {
+  const subjects = variants.map((variant) => subject(variant, rewrite(1024), TITLES[variant]));
+  return { name: CORE, title: "Request rewrite, 1 KB", subjects, connections: CONNECTIONS, open, times };
+}
+
+function subject(variant: Variant, work: Work, title: string, name: string = variant, baseline = "none"): Subject {
+  return { name, title, variant, work, baseline };
+}
+
+/** What `npm run bench -- --quick` measures. */
+export function quickScenarios(): Scenario[] {
+  return [core(["none", "go", "grpc-js", "native"], [HALF], QUICK)];
+}
+
+export function fullScenarios(): Scenario[] {
+  return [core(VARIANTS, SHARES, LONG), ...SMALL_TO_LARGE.map(sizeScenario), works(), modes(), mixed()];
+}
+
+const SMALL_TO_LARGE: readonly Size[] = [200, 16_384, 102_400, 1_000_000];
+
+function sizeScenario(size: Size): Scenario {
+  const variants = ["none", "lua", "go", "native"] as const;
+  return {
+    name: `size ${size}`,
+    title: `Request rewrite, ${SIZE_TITLES[size]}`,
+    subjects: variants.map((variant) => subject(variant, rewrite(size), TITLES[variant])),
+    connections: size > 100_000 ? LARGE_CONNECTIONS : CONNECTIONS,
+    open: [HALF],
+    times: SHORT,
+  };
+}
+
+function works(): Scenario {
+  const ours = (work: Work, baseline = "none") =>
+    subject("native", work, `agglo: ${work.name}`, `agglo ${work.name}`, baseline);
+  const reply = rewriteResponse(1024);
+  return {
+    name: "works",
+    title: "Kinds of work, 1 KB",
+    subjects: [
+      subject("none", rewrite(1024), "Envoy, no filter"),
+      subject("none", reply, "Envoy, no filter: GET", "none response"),
+      subject("go", rewrite(1024), "Go: rewrite"),
+      subject("go", reply, "Go: response rewrite", "go response", "none response"),
+      subject("go", reject(1024), "Go: reject", "go reject"),
+      ours(rewrite(1024)),
+      ours(reply, "none response"),
+      ours(reject(1024)),
+      ours(annotateAndMirror(1024)),
+      ours(mirror(1024)),
+      ours(redact(1024)),
+      ours(dryRun(1024)),
+      ours(noRoute(1024)),
+    ],
+    connections: CONNECTIONS,
+    open: [HALF],
+    times: SHORT,
+  };
+}
+
+/** In subjects' names, of the scenario with the kinds of work. */
+export const INLINE_MIRROR = "agglo annotate + mirror";
+export const OBSERVED_MIRROR = "agglo mirror only";
+
+function modes(): Scenario {
+  const lines = rewriteLines();
+  return {
+    name: "modes",
+    title: "Body modes, 16 KB",
+    subjects: [
+      subject("none", rewrite(16_384), "Envoy, no filter: JSON"),
+      subject("none", lines, "Envoy, no filter: 16 lines", "none lines"),
+      subject("go", rewrite(16_384), "Go: BUFFERED"),
+      subject("go", lines, "Go: FULL_DUPLEX_STREAMED, each line", "go lines", "none lines"),
+      subject("native", rewrite(16_384), "agglo: BUFFERED"),
+      subject("native", mirror(16_384), "agglo: STREAMED, mirror only", "agglo mirror"),
+      subject("native", lines, "agglo: FULL_DUPLEX_STREAMED, each line", "agglo lines", "none lines"),
+    ],
+    connections: CONNECTIONS,
+    open: [HALF],
+    times: SHORT,
+  };
+}
+
+/** A rate at which a 1 MB body every fourth of a second leaves time for the others. */
+const MIXED_PER_SECOND = 400;
+export const ALONE: OpenLoad = { name: "alone", rate: { perSecond: MIXED_PER_SECOND } };
+export const MIXED: OpenLoad = { name: "mixed", rate: { perSecond: MIXED_PER_SECOND }, mixed: true };
+
+function mixed(): Scenario {
+  const variants = ["none", "go", "grpc-js", "native"] as const;
+  return {
+    name: "mixed",
+    title: "99 % of 1 KB, 1 % of 1 MB",
+    subjects: variants.map((variant) => subject(variant, rewrite(1024), TITLES[variant])),
+    connections: 0,
+    open: [ALONE, MIXED],
+    times: { ...SHORT, open: { warmupSeconds: 0.5, seconds: 4 } },
+  };
+}
+
+/** The same without the variants that are not there or not wanted. */
+export function narrowed(scenarios: readonly Scenario[], there: readonly Variant[]): Scenario[] {
+  return scenarios
+    .map((scenario) => ({
+      ...scenario,
+      subjects: scenario.subjects.filter(({ variant }) => there.includes(variant)),
+    }))
+    .filter(({ subjects }) => subjects.length > 0);
+}
