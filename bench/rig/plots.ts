@@ -86,7 +86,7 @@ function p99ByRate(core: ScenarioResult): EChartsOption {
   const rateOf = (load: string) => figure(core.rounds.map(({ open }) => open[load]?.rate))?.median ?? 0;
   const lines = core.subjects.map((subject, i) => ({
     ...lineOf(subject.variant, i),
-    data: core.loads.map((load) => [rateOf(load), latencyMs(core, load, subject.name, "p99") ?? null]),
+    data: core.loads.map(({ name }) => [rateOf(name), latencyMs(core, name, subject.name, "p99") ?? null]),
   }));
   return {
     ...frame("p99 of a 1 KB rewrite by rate"),

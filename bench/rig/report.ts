@@ -24,7 +24,7 @@ export function printScenarios(scenarios: readonly ScenarioResult[]): string {
   const parts = scenarios.flatMap((scenario) => [
     `${scenario.title}; median (min-max) over ${scenario.rounds.length} rounds`,
     ...(hasClosed(scenario) ? ["Saturation, closed loop", terminalTable(saturationTable(scenario))] : []),
-    ...scenario.loads.flatMap((load) => [openTitle(scenario, load), terminalTable(openTable(scenario, load))]),
+    ...scenario.loads.flatMap((load) => [openTitle(scenario, load), terminalTable(openTable(scenario, load.name))]),
   ]);
   return `${parts.join("\n")}\n${machineUse(scenarios)}\n`;
 }
@@ -38,10 +38,8 @@ function hasClosed({ rounds }: ScenarioResult): boolean {
   return rounds.some(({ closed }) => Object.keys(closed).length > 0);
 }
 
-function openTitle(scenario: ScenarioResult, load: string): string {
-  const share = Number(load);
-  const of = Number.isFinite(share) ? `, ${share} of what Go saturates at` : `, ${load}`;
-  return `Open loop at ${rateText(scenario, load)} requests a second${of}`;
+function openTitle(scenario: ScenarioResult, { name, title }: ScenarioResult["loads"][number]): string {
+  return `Open loop at ${rateText(scenario, name)} requests a second, ${title}`;
 }
 
 /** A machine that others use too gives figures that mean little, and failures that are nobody's fault. */
@@ -102,7 +100,7 @@ function scenarioPart(scenario: ScenarioResult): string {
   const parts = [`## ${scenario.title}\n`, list(scenarioWords(scenario))];
   if (hasClosed(scenario)) parts.push("Saturation, closed loop:\n", markdownTable(saturationTable(scenario)));
   for (const load of scenario.loads)
-    parts.push(`${openTitle(scenario, load)}:\n`, markdownTable(openTable(scenario, load)));
+    parts.push(`${openTitle(scenario, load)}:\n`, markdownTable(openTable(scenario, load.name)));
   return parts.join("\n");
 }
 

@@ -19,8 +19,8 @@ export type ScenarioResult = {
   name: string;
   title: string;
   subjects: SubjectResult[];
-  /** names of the open loads, in the order of the report */
-  loads: string[];
+  /** the open loads, in the order of the report */
+  loads: { name: string; title: string }[];
   rounds: Round[];
 };
 
@@ -44,7 +44,13 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export function newScenarioResult({ name, title, subjects, open }: Scenario): ScenarioResult {
   const plain = subjects.map((subject) => ({ ...subject, work: subject.work.name }));
-  return { name, title, subjects: plain, loads: open.map((load) => load.name), rounds: [] };
+  return {
+    name,
+    title,
+    subjects: plain,
+    loads: open.map((load) => ({ name: load.name, title: load.title })),
+    rounds: [],
+  };
 }
 
 export async function withCircumstances<T extends object>(measured: T, load: LoaderName) {

@@ -4,7 +4,7 @@ import { DISTURBED_SHARE, figure } from "./figures.ts";
 import type { Load } from "./load.ts";
 import { type Bench, type Measured, measure } from "./measure.ts";
 import type { OpenLoad, Scenario, Subject } from "./scenarios.ts";
-import { type Stack, startStack, type Variants } from "./variants.ts";
+import { hasServer, type Stack, startStack, type Variants } from "./variants.ts";
 
 export type BySubject = { [subject: string]: Measured };
 
@@ -95,14 +95,16 @@ export function plannedSeconds({ subjects, connections, open, times }: Scenario,
   return subjects.length * (times.firstWarmupSeconds + count * ofRound);
 }
 
-/** A share of what Go saturates at, as known so far; without Go, of what our slowest does. */
+/** A share of what Go, or the slowest server, saturates at, as known so far; where there is neither, the slowest of all. */
 function openRate({ rate }: OpenLoad, subjects: readonly Subject[], rounds: readonly Round[]): number {
   if ("perSecond" in rate) return rate.perSecond;
-  const order = ["go", "grpc-js", "native", "lua", "none"] as const;
-  const known = order.map((variant) => subjects.find((subject) => subject.variant === variant));
-  const reference = known.find((subject) => subject !== undefined)?.name ?? "";
-  const saturation = figure(rounds.map(({ closed }) => closed[reference]?.perSecond));
-  return Math.max(1, Math.round(rate.share * (saturation?.median ?? 0)));
+  const servers = subjects.filter(({ variant }) => hasServer(variant));
+  const go = servers.filter(({ variant, name }) => rate.of === "go" && variant === name && variant === "go");
+  const references = [go, servers, subjects].find(({ length }) => length > 0) ?? [];
+  const saturation = references.map(
+    ({ name }) => figure(rounds.map(({ closed }) => closed[name]?.perSecond))?.median ?? 0,
+  );
+  return Math.max(1, Math.round(rate.share * Math.min(...saturation)));
 }
 
 /** What a reader of the progress should know of a measurement: failures, and a machine that was not ours alone. */

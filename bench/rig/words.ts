@@ -64,7 +64,7 @@ const METRICS: Metric[] = [
     higherIsBetter: false,
   },
   {
-    what: "the added p99 at half of Go's saturation",
+    what: "the added p99 of the open loop",
     read: (round, subject) => addedUs(round, HALF.name, subject, "p99"),
     higherIsBetter: false,
   },
