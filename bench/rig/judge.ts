@@ -46,7 +46,7 @@ export function judge(
     }),
     row(
       "njs worker CPU vs by hand",
-      saturated((by) => ratio(by["nginx-njs"]?.proxyUs, by["nginx-hand"]?.proxyUs)),
+      over("nginx", ({ closed }) => ratio(closed["nginx-njs"]?.proxyUs, closed["nginx-hand"]?.proxyUs)),
       { must: 1.5, moonshot: 1.1 },
     ),
   ];

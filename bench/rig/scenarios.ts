@@ -4,6 +4,7 @@ import { TITLES, VARIANTS, type Variant } from "./variants.ts";
 import {
   annotateAndMirror,
   dryRun,
+  guard,
   mirror,
   noRoute,
   redact,
@@ -21,7 +22,7 @@ export type Subject = {
   title: string;
   variant: Variant;
   work: Work;
-  /** name of the subject that its added latency counts from: plain Envoy with the same traffic */
+  /** name of the subject that its added latency counts from: plain Envoy, or plain nginx, with the same traffic */
   baseline: string;
 };
 
@@ -95,8 +96,8 @@ function core(variants: readonly Variant[], open: OpenLoad[], times: Times): Sce
   return { name: CORE, title: "Request rewrite, 1 KB", subjects, connections: CONNECTIONS, open, times };
 }
 
-function subject(variant: Variant, work: Work, title: string, name: string = variant, baseline = "none"): Subject {
-  return { name, title, variant, work, baseline };
+function subject(variant: Variant, work: Work, title: string, name: string = variant, baseline?: string): Subject {
+  return { name, title, variant, work, baseline: baseline ?? (variant.startsWith("nginx") ? "nginx" : "none") };
 }
 
 /** What `npm run bench -- --quick` measures. */
@@ -105,7 +106,7 @@ export function quickScenarios(): Scenario[] {
 }
 
 export function fullScenarios(): Scenario[] {
-  return [core(VARIANTS, SHARES, LONG), ...SMALL_TO_LARGE.map(sizeScenario), works(), modes(), mixed()];
+  return [core(VARIANTS, SHARES, LONG), ...SMALL_TO_LARGE.map(sizeScenario), works(), modes(), nginx(), mixed()];
 }
 
 const SMALL_TO_LARGE: readonly Size[] = [200, 16_384, 102_400, 1_000_000];
@@ -123,7 +124,7 @@ function sizeScenario(size: Size): Scenario {
 }
 
 function works(): Scenario {
-  const ours = (work: Work, baseline = "none") =>
+  const ours = (work: Work, baseline?: string) =>
     subject("native", work, `agglo: ${work.name}`, `agglo ${work.name}`, baseline);
   const reply = rewriteResponse(1024);
   return {
@@ -168,6 +169,19 @@ function modes(): Scenario {
       subject("native", mirror(16_384), "agglo: STREAMED, mirror only", "agglo mirror"),
       subject("native", lines, "agglo: FULL_DUPLEX_STREAMED, each line", "agglo lines", "none lines"),
     ],
+    connections: CONNECTIONS,
+    open: [HALF_OF_SLOWEST],
+    times: SHORT,
+  };
+}
+
+/** Three processes where they are cheapest, against a function by hand, and against the way through Envoy. */
+function nginx(): Scenario {
+  const variants = ["none", "native", "nginx", "nginx-hand", "nginx-njs"] as const;
+  return {
+    name: "nginx",
+    title: "In nginx: a filter, a redactor and an annotator, 1 KB",
+    subjects: variants.map((variant) => subject(variant, guard(1024), TITLES[variant])),
     connections: CONNECTIONS,
     open: [HALF_OF_SLOWEST],
     times: SHORT,

@@ -86,10 +86,11 @@ export function whereWeLose(results: Results, judged: readonly Judged[]): string
 
 function lossesOf(scenario: ScenarioResult): string[] {
   const sentences: string[] = [];
-  for (const ours of scenario.subjects.filter(({ variant }) => variant === "native")) {
+  for (const ours of scenario.subjects.filter(({ variant }) => variant === "native" || variant === "nginx-njs")) {
     for (const rival of scenario.subjects.filter((other) => isRival(other, ours))) {
       const better = METRICS.flatMap((metric) => lossOf(scenario.rounds, metric, ours, rival));
-      if (better.length > 0) sentences.push(`${scenario.title}, ${rival.title}: ${better.join("; ")}.`);
+      if (better.length > 0)
+        sentences.push(`${scenario.title}: ${rival.title} has ${better.join(", ")} of ${ours.title}.`);
     }
   }
   return sentences;
@@ -109,7 +110,7 @@ function lossOf(rounds: readonly Round[], metric: Metric, ours: SubjectResult, r
   const share = medianOf(shares);
   if (share === undefined) return [];
   const better = metric.higherIsBetter ? share > CLEARLY : share < 1 / CLEARLY;
-  return better ? [`${plain(share, 2)} times ${metric.what} of ours`] : [];
+  return better ? [`${plain(share, 2)} times ${metric.what}`] : [];
 }
 
 function memoryLosses({ memory }: Results): string[] {

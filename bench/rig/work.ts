@@ -37,6 +37,14 @@ const PROCESSES = {
       ],
     },
   },
+  needItems: {
+    filter: {
+      name: "needItems",
+      unless: { exists: { ops: [{ key: "items.0", op: "Exists" }] } },
+      reject: { status: 422, body: { error: "no items" } },
+    },
+  },
+  coverCards: { redactor: { name: "coverCards", rules: [{ paths: ["items[*].card"], mask: { keepLast: 4 } }] } },
   refuse: {
     filter: {
       name: "refuse",
@@ -57,12 +65,13 @@ function config(processes: readonly (keyof typeof PROCESSES)[], route: Route): s
   return JSON.stringify({
     pipelines: [{ name: "work", processes: processes.map((name) => ({ name })) }],
     processDefinitions: processes.map((name) => PROCESSES[name]),
-    externalSystems: [RECENT],
+    externalSystems: processes.includes("mirror") ? [RECENT] : [],
     http: { version: 1, routes: [{ name: "orders", match: { paths: ["/orders/**"], methods }, ...rest }] },
   });
 }
 
-const REQUEST: Route = { request: { pipelines: ["work"] } };
+// 31: as deep as every njs goes.
+const REQUEST: Route = { request: { pipelines: ["work"], limits: { depth: 31 } } };
 
 function post(name: string, body: string, done: Expected, configuration: string): Work {
   const contentType = "application/json";
@@ -73,6 +82,11 @@ function post(name: string, body: string, done: Expected, configuration: string)
 /** A request's JSON gains a field. */
 export function rewrite(size: Size): Work {
   return post(`rewrite ${SIZE_TITLES[size]}`, orderText(size), CHANGED, config(["mark"], REQUEST));
+}
+
+/** Three processes: an order needs items, card numbers are covered (there are none), a field is added. */
+export function guard(size: Size): Work {
+  return post("guard", orderText(size), CHANGED, config(["needItems", "coverCards", "mark"], REQUEST));
 }
 
 /** A response's JSON gains a field. */
