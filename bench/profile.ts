@@ -61,7 +61,10 @@ async function profileServer(pid: number, file: string, run: Run): Promise<Table
     const name = names.get(id) ?? "unknown";
     selfUs.set(name, (selfUs.get(name) ?? 0) + (timeDeltas[i] ?? 0));
   }
-  const rows = [...selfUs].filter(([name]) => name !== "(idle)").sort(([, a], [, b]) => b - a);
+  // The profiler's own, and waiting, are nothing that a request takes.
+  const rows = [...selfUs]
+    .filter(([name]) => name !== "(idle)" && !name.includes("node:inspector"))
+    .sort(([, a], [, b]) => b - a);
   const total = rows.reduce((sum, [, us]) => sum + us, 0);
   const shown = rows.slice(0, TOP).map(([name, us]) => [name, plain((100 * us) / total, 1), plain(us / requests, 2)]);
   return [["function", "%", "µs per request"], ...shown, ["all", "100", plain(total / requests, 2)]];
@@ -72,28 +75,22 @@ function nameOf({ functionName, url, lineNumber }: Profiler.Profile["nodes"][num
   return url === "" ? functionName : `${functionName || "(anonymous)"} ${file}:${lineNumber + 1}`;
 }
 
+/** By library and kernel, and by function where it has a name: Envoy's release build has none of its own. */
 async function profileByPerf(pid: number, file: string, run: Run): Promise<Table> {
-  const record = [
-    "record",
-    "-q",
-    "-e",
-    "cpu-clock:u",
-    "-F",
-    "999",
-    "-o",
-    file,
-    "-p",
-    String(pid),
-    "sleep",
-    `${SECONDS}`,
-  ];
-  const [measured, recorded] = await Promise.all([run(), runProgram("perf", record, process.env, TOOL_TIMEOUT_MS)]);
+  const record = ["record", "-q", "-e", "cpu-clock", "-F", "999", "-o", file, "-p", String(pid), "sleep", `${SECONDS}`];
+  const [{ proxyUs }, recorded] = await Promise.all([run(), runProgram("perf", record, process.env, TOOL_TIMEOUT_MS)]);
   if (recorded.code !== 0) return [[`left out: ${lastLine(recorded.output)}`]];
-  const report = ["report", "-q", "--stdio", "-i", file, "--sort", "dso,symbol", "--percent-limit", "0.7"];
+  const report = ["report", "-q", "--stdio", "-i", file, "--sort", "dso,symbol"];
   const { output } = await runProgram("perf", report, process.env, TOOL_TIMEOUT_MS);
-  const rows = output.matchAll(/^ +([\d.]+)% +(\S.*?) *$/gm);
-  const shown = [...rows].slice(0, TOP).map(([, percent = "", symbol = ""]) => [symbol.replace(/ +/g, " "), percent]);
-  return [[`user space, ${plain(measured.proxyUs, 0)} µs per request with the kernel's`, "%"], ...shown];
+  const byDso = new Map<string, number>();
+  const named: [name: string, percent: number][] = [];
+  for (const [, percent, dso = "", symbol = ""] of output.matchAll(/^ +([\d.]+)% +(\S+) +\[.\] (\S+)/gm)) {
+    byDso.set(dso, (byDso.get(dso) ?? 0) + Number(percent));
+    if (!symbol.startsWith("0x")) named.push([`  ${dso} ${symbol}`, Number(percent)]);
+  }
+  const rows = [...[...byDso].sort(([, x], [, y]) => y - x), ...named.sort(([, x], [, y]) => y - x).slice(0, TOP)];
+  const shown = rows.map(([name, percent]) => [name, plain(percent, 1), plain((percent / 100) * proxyUs, 1)]);
+  return [["", "%", "µs per request"], ...shown];
 }
 
 /** strace slows what it watches, so that calls are batched less than they would be without: shares rather than counts. */

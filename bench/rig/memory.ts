@@ -8,7 +8,7 @@ import { rewrite } from "./work.ts";
 
 export type Memory = { idleMib: number; peakMib: number; streamsMax: number; failures: number };
 
-export const STREAMS = 1000;
+const STREAMS = 1000;
 const HELD_MS = 3000;
 /** The first wave grows the heap, the second shows that it stays. */
 const WAVES = 2;

@@ -17,42 +17,41 @@ const COLOURS: { readonly [variant in Variant]: string } = {
   "nginx-njs": "#d04a98",
   "nginx-hand": "#5a80e0",
 };
-const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "emptyCircle"];
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "emptyCircle", "emptyRect", "emptyTriangle"];
 const INK = "#7a8490";
 const LINES = "#7a849055";
-const SIZE = { width: 860, height: 440 };
+const SIZE = { width: 860, height: 460 };
 
 /** File name and SVG, of the scenario with all variants. */
 export function plots(core: ScenarioResult): [name: string, svg: string][] {
   return [
-    ["latency-by-percentile.svg", render(latencyByPercentile(core))],
-    ["cpu-per-request.svg", render(cpuPerRequest(core))],
-    ["p99-by-rate.svg", render(p99ByRate(core))],
+    [
+      "latency-by-percentile.svg",
+      render("Latency of a 1 KB rewrite at half of what Go saturates at", latencyByPercentile(core)),
+    ],
+    ["cpu-per-request.svg", render("CPU per request of a 1 KB rewrite at saturation, µs", cpuPerRequest(core))],
+    ["p99-by-rate.svg", render("p99 of a 1 KB rewrite by rate", p99ByRate(core))],
   ];
 }
 
-function render(option: EChartsOption): string {
+function render(title: string, option: EChartsOption): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, ...SIZE });
   chart.setOption({
     animation: false,
-    textStyle: { color: INK, fontSize: 13, fontFamily: "system-ui, sans-serif" },
+    textStyle: { color: INK, fontSize: 13, fontFamily: "sans-serif" },
+    title: { text: title, left: "center", textStyle: { color: INK, fontSize: 15 } },
+    legend: { top: 36, itemGap: 30, textStyle: { color: INK } }, // text is wider than it is taken for
+    grid,
     ...option,
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return svg;
+  // Its style sheet is for a pointer, which an image in a page has not.
+  return `${svg.replace(/<style\b[\s\S]*?<\/style>\n?/, "").replace(/<svg [^>]*>/, `$&\n<title>${title}</title>`)}\n`;
 }
 
 const axis = { axisLine: { lineStyle: { color: INK } }, axisLabel: { color: INK }, nameTextStyle: { color: INK } };
-const grid = { left: 70, right: 30, top: 80, bottom: 50 };
-
-function frame(title: string): EChartsOption {
-  return {
-    title: { text: title, left: "center", textStyle: { color: INK, fontSize: 15 } },
-    legend: { top: 30, textStyle: { color: INK } },
-    grid,
-  };
-}
+const grid = { left: 70, right: 30, top: 110, bottom: 50 };
 
 const milliseconds = {
   ...axis,
@@ -75,7 +74,6 @@ function latencyByPercentile(core: ScenarioResult): EChartsOption {
     data: PERCENTILES.map(([percentile]) => latencyMs(core, HALF.name, subject.name, percentile)),
   }));
   return {
-    ...frame("Latency of a 1 KB rewrite at half of what Go saturates at"),
     xAxis: { ...axis, type: "category", data: PERCENTILES.map(([, title]) => title) },
     yAxis: milliseconds,
     series: lines,
@@ -89,7 +87,6 @@ function p99ByRate(core: ScenarioResult): EChartsOption {
     data: core.loads.map(({ name }) => [rateOf(name), latencyMs(core, name, subject.name, "p99") ?? null]),
   }));
   return {
-    ...frame("p99 of a 1 KB rewrite by rate"),
     xAxis: { ...axis, type: "value", name: "req/s", nameLocation: "middle", nameGap: 28, splitLine: { show: false } },
     yAxis: milliseconds,
     series: lines,
@@ -120,7 +117,6 @@ function cpuPerRequest(core: ScenarioResult): EChartsOption {
     }),
   });
   return {
-    ...frame("CPU per request of a 1 KB rewrite at saturation, µs"),
     grid: { ...grid, left: 160 },
     xAxis: { ...axis, type: "value", splitLine: { lineStyle: { color: LINES } } },
     yAxis: { ...axis, type: "category", data: subjects.map(({ title }) => title) },

@@ -46,13 +46,16 @@ const OPEN: Column<Measured>[] = [
   { title: "max ms", digits: 1, read: (m) => ms(m.latencyUs.max) },
 ];
 
+/** What added latency counts from. */
+const PLAIN: readonly Variant[] = ["none", "nginx"];
+
 /** Open loop at one load. */
 export function openTable({ subjects, rounds }: ScenarioResult, load: string): Table {
   const rows = subjects.map((subject) => {
     const measured = rounds.map(({ open }) => open[load]?.measured[subject.name]);
     const cells = OPEN.map(({ digits, read }) => spread(figure(measured.map((m) => m && read(m))), digits));
     const added = (percentile: "p50" | "p99") =>
-      subject.name === subject.baseline
+      PLAIN.includes(subject.variant)
         ? "-"
         : spread(figure(rounds.map((round) => ms(addedUs(round, load, subject, percentile)))), 2);
     const cpu = hasServer(subject.variant) ? spread(figure(measured.map((m) => m?.serverUs)), 0) : "-";

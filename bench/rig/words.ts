@@ -78,8 +78,8 @@ export function whereWeLose(results: Results, judged: readonly Judged[]): string
   const missed = judged
     .filter(({ verdict }) => verdict === "missed" || verdict === "within the spread")
     .map(({ what, figure: found, must, verdict }) => {
-      const but = verdict === "missed" ? "in no round reached" : "reached in some rounds only";
-      return `The target for ${what} is ${must}, ${but}: ${spread(found, 2)}.`;
+      const but = verdict === "missed" ? "reached in no round" : "reached in some rounds only";
+      return `The target for ${what} is ${must}, ${but}: ${spread(found, must >= 100 || must === 0 ? 0 : 2)}.`;
     });
   return [...missed, ...results.scenarios.flatMap(lossesOf), ...memoryLosses(results)];
 }

@@ -132,7 +132,7 @@ export function noRoute(size: Size): Work {
   return { ...post("no route", orderText(size), ORIGINAL, config(["mark"], REQUEST)), path: "/other/1" };
 }
 
-export const LINES = 16;
+const LINES = 16;
 const NDJSON = "application/x-ndjson";
 
 /** Every line gains a field as it comes: FULL_DUPLEX_STREAMED. */
