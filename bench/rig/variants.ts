@@ -2,8 +2,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type DebianNginx, debianNginx } from "../../tools/debian-nginx.ts";
 import { buildGo } from "../../tools/go-build.ts";
 import { type BenchProxy, startBenchEnvoy } from "./envoy.ts";
+import { type NginxVariant, startBenchNginx } from "./nginx.ts";
 import { type Running, scratchFolder, startProcess } from "./processes.ts";
 import type { Expected, Work } from "./work.ts";
 
@@ -30,13 +32,14 @@ export type Variants = {
   there: Variant[];
   leftOut: Map<Variant, string>;
   goServer: string;
+  nginx: DebianNginx | undefined;
 };
 
 const BINGE = fileURLToPath(new URL("../../cli/binge.ts", import.meta.url));
 export const GO_MODULE = fileURLToPath(new URL("../peers/go/", import.meta.url));
 
 export async function findVariants(wanted: readonly Variant[]): Promise<Variants> {
-  const found: Variants = { there: [], leftOut: new Map(), goServer: "" };
+  const found: Variants = { there: [], leftOut: new Map(), goServer: "", nginx: undefined };
   for (const variant of wanted) {
     const missing = await whyMissing(variant, found);
     if (missing === undefined) found.there.push(variant);
@@ -46,12 +49,25 @@ export async function findVariants(wanted: readonly Variant[]): Promise<Variants
 }
 
 async function whyMissing(variant: Variant, found: Variants): Promise<string | undefined> {
-  if (variant.startsWith("nginx")) return "binge nginx is not there yet";
+  if (isNginx(variant)) return await whyNoNginx(found);
   if (variant !== "go") return undefined;
   const built = await buildGo(GO_MODULE, "extproc", "bench");
   if ("missing" in built) return built.missing;
   found.goServer = built.file;
   return undefined;
+}
+
+/** The other nginx that can be had, a wheel, is built for size: its figures say nothing. */
+async function whyNoNginx(found: Variants): Promise<string | undefined> {
+  if (found.nginx !== undefined) return undefined;
+  const debian = await debianNginx();
+  if ("missing" in debian) return debian.missing;
+  found.nginx = debian;
+  return undefined;
+}
+
+function isNginx(variant: Variant): variant is NginxVariant {
+  return variant.startsWith("nginx");
 }
 
 /** One variant at one work, ready for traffic: a proxy of its own and, where it has one, its server. */
@@ -74,11 +90,16 @@ export type StackOptions = {
 };
 
 export async function startStack(
-  { goServer }: Variants,
+  { goServer, nginx }: Variants,
   variant: Variant,
   work: Work,
   options: StackOptions,
 ): Promise<Stack> {
+  const expect = variant === "none" || variant === "nginx" ? work.untouched : work.done;
+  if (isNginx(variant) && nginx !== undefined) {
+    const proxy = await startBenchNginx(nginx, variant, work, options.upstream);
+    return { proxy, server: undefined, expect, stop: () => proxy.stop() };
+  }
   const { preload, gracefulClose = false, ...envoy } = options;
   const command = await serverCommand(variant, work, goServer, preload);
   const started = command === undefined ? undefined : await startProcess(command.file, command.args, listeningAddress);
@@ -87,7 +108,7 @@ export async function startStack(
   return {
     proxy,
     server: started?.running,
-    expect: variant === "none" ? work.untouched : work.done,
+    expect,
     stop: async () => {
       await Promise.all([proxy.stop(), started?.running.stop()]);
     },

@@ -37,14 +37,14 @@ const PROCESSES = {
       ],
     },
   },
-  needItems: {
+  "has-items": {
     filter: {
-      name: "needItems",
+      name: "has-items",
       unless: { exists: { ops: [{ key: "items.0", op: "Exists" }] } },
       reject: { status: 422, body: { error: "no items" } },
     },
   },
-  coverCards: { redactor: { name: "coverCards", rules: [{ paths: ["items[*].card"], mask: { keepLast: 4 } }] } },
+  "cover-cards": { redactor: { name: "cover-cards", rules: [{ paths: ["items[*].card"], mask: { keepLast: 4 } }] } },
   refuse: {
     filter: {
       name: "refuse",
@@ -86,7 +86,7 @@ export function rewrite(size: Size): Work {
 
 /** Three processes: an order needs items, card numbers are covered (there are none), a field is added. */
 export function guard(size: Size): Work {
-  return post("guard", orderText(size), CHANGED, config(["needItems", "coverCards", "mark"], REQUEST));
+  return post("guard", orderText(size), CHANGED, config(["has-items", "cover-cards", "mark"], REQUEST));
 }
 
 /** A response's JSON gains a field. */
