@@ -57,7 +57,7 @@ function headerSet(header: HeaderValue): HeaderSet {
 
 /**
  * The metadata of messages that go on: the same every time, so encoded once. Reading it costs Envoy 4 % of its time per
- * request (bench:transport), and each field a part of that: the route is left out where Envoy knows it (`%ROUTE_NAME%`),
+ * request (npm run bench), and each field a part of that: the route is left out where Envoy knows it (`%ROUTE_NAME%`),
  * the rule where there is none.
  */
 function metadataOf(section: LinkedSection, route: string, kind: Verdict["kind"]): Uint8Array {

@@ -1,36 +1,41 @@
-/** Envoys of a benchmark: the generated configuration, with the filter or without, and what they count. */
+/** Envoys of a benchmark: the generated configuration, with the filter, with Lua in its place or with neither. */
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
+import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { loadText } from "../../engine/runtime/configuration.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
 import { EXT_PROC_CLUSTER } from "../../envoy/options.ts";
 import { envoyPath } from "../../tools/programs.ts";
 import { type Running, scratchFolder, startProcess } from "./processes.ts";
-import { AGGLO_CONFIG } from "./work.ts";
 
-export type BenchEnvoy = Running & {
-  /** HOST:PORT of the listener */
+/** What traffic goes through: an Envoy or an nginx. */
+export type BenchProxy = Running & {
+  /** HOST:PORT it listens on */
   address: string;
-  /** a counter or gauge of the cluster the ext_proc server is in; 0 when there is none */
+  /** a counter or gauge of Envoy's cluster with the ext_proc server; 0 when there is none */
   extProcStat(name: string): Promise<number>;
 };
 
 export type EnvoyChoice = {
-  /** address of the ext_proc server; undefined: Envoy without the filter */
-  server: string | undefined;
+  /** configuration of agglo, whose routes and modes are Envoy's */
+  config: string;
+  /** address of the ext_proc server; or what is in place of the filter */
+  filter: { server: string } | "lua" | "none";
   upstream: string;
   gracefulClose: boolean;
+  /** descriptor of the file its access log goes to; undefined: formatted as users have it, but no disk comes into the figures */
+  accessLog?: number;
 };
 
-export async function startBenchEnvoy(choice: EnvoyChoice): Promise<BenchEnvoy> {
+export async function startBenchEnvoy(choice: EnvoyChoice): Promise<BenchProxy> {
   const folder = scratchFolder();
   const adminFile = join(folder, "admin");
   await writeFile(join(folder, "envoy.yaml"), configuration(choice));
   const args = ["-c", join(folder, "envoy.yaml"), "--admin-address-path", adminFile, ...ONE_WORKER];
-  // The access log, which goes to stdout, is formatted as users have it, but no disk comes into the figures.
-  const { running, found: admin } = await startProcess(await envoyPath(), args, () => readyAdmin(adminFile), "ignore");
+  const ready = () => readyAdmin(adminFile);
+  const { running, found: admin } = await startProcess(await envoyPath(), args, ready, choice.accessLog ?? "ignore");
   const address = await listenerAddress(admin);
   return { ...running, address, extProcStat: (name) => stat(admin, `cluster.${EXT_PROC_CLUSTER}.${name}`) };
 }
@@ -38,29 +43,51 @@ export async function startBenchEnvoy(choice: EnvoyChoice): Promise<BenchEnvoy> 
 // One worker, so that on two cores the server has one to itself; it also means one connection to the server.
 const ONE_WORKER = ["--disable-hot-restart", "--concurrency", "1", "-l", "warning"];
 
-function configuration({ server, upstream, gracefulClose }: EnvoyChoice): string {
-  const { plan } = loadText(AGGLO_CONFIG, "bench");
+function configuration({ config, filter, upstream, gracefulClose }: EnvoyChoice): string {
+  const { plan } = loadText(config, "bench");
   if (plan === undefined) throw new Error("the benchmark's own configuration does not compile: see binge lint");
-  const listen = server ?? "127.0.0.1:1";
+  const listen = typeof filter === "string" ? "127.0.0.1:1" : filter.server;
   const generated = envoyBootstrap(plan.routes, { listen, upstream, port: 0, adminPort: 0, gracefulClose });
-  return server === undefined ? withoutFilter(generated) : generated;
+  return typeof filter === "string" ? withoutExtProc(generated, filter === "lua" ? [luaFilter()] : []) : generated;
 }
+
+type Named = { name: string };
+type Manager = {
+  http_filters: Named[];
+  route_config: { virtual_hosts: { routes: { typed_per_filter_config?: object }[] }[] };
+};
+/** What is looked at of the generated configuration. */
+type Bootstrap = {
+  static_resources: {
+    listeners: { filter_chains: { filters: { typed_config: Manager }[] }[] }[];
+    clusters: Named[];
+  };
+};
 
 /** The same configuration less ext_proc: its routes, buffers and access log cost the baseline what they cost the others. */
-function withoutFilter(generated: string): string {
-  const document = parseDocument(generated);
-  const manager = ["static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config"];
-  remove(document, [...manager, "http_filters", 0], "envoy.filters.http.ext_proc");
-  remove(document, ["static_resources", "clusters", 0], EXT_PROC_CLUSTER);
-  const routes = [...manager, "route_config", "virtual_hosts", 0, "routes"];
-  for (let i = 0; document.hasIn([...routes, i]); i++) document.deleteIn([...routes, i, "typed_per_filter_config"]);
-  return String(document);
+function withoutExtProc(generated: string, instead: readonly Named[]): string {
+  const bootstrap = parse(generated) as Bootstrap;
+  const { listeners, clusters } = bootstrap.static_resources;
+  const manager = listeners[0]?.filter_chains[0]?.filters[0]?.typed_config as Manager; // there is one: it has just been made
+  const router = manager.http_filters.filter(({ name }) => name === "envoy.filters.http.router");
+  manager.http_filters = [...instead, ...router];
+  bootstrap.static_resources.clusters = clusters.filter(({ name }) => name !== EXT_PROC_CLUSTER);
+  for (const { routes } of manager.route_config.virtual_hosts) {
+    for (const route of routes) delete route.typed_per_filter_config;
+  }
+  return JSON.stringify(bootstrap, undefined, 2); // which is YAML
 }
 
-function remove(document: ReturnType<typeof parseDocument>, path: (string | number)[], name: string): void {
-  const found = document.getIn([...path, "name"]);
-  if (found !== name) throw new Error(`the generated configuration has ${String(found)} where ${name} was expected`);
-  document.deleteIn(path);
+const LUA_SCRIPT = fileURLToPath(new URL("../peers/lua/rewrite.lua", import.meta.url));
+
+function luaFilter(): Named & { typed_config: object } {
+  return {
+    name: "envoy.filters.http.lua",
+    typed_config: {
+      "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+      default_source_code: { filename: LUA_SCRIPT },
+    },
+  };
 }
 
 async function readyAdmin(file: string): Promise<string | undefined> {

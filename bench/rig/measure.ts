@@ -1,6 +1,5 @@
 /** One measurement: load on a stack, what the load saw, and what the kernel says its processes took. */
 import { cpus } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
 import { cpuUs, endedChildrenUs, machineBusyUs, rssMib } from "./accounting.ts";
 import type { Load, Loaded, Loader } from "./load.ts";
 import type { Running } from "./processes.ts";
@@ -10,35 +9,27 @@ export type Measured = Loaded & {
   perSecond: number;
   /** CPU time per request */
   serverUs: number;
-  envoyUs: number;
+  proxyUs: number;
   upstreamUs: number;
   loaderUs: number;
   /** share of the machine that programs took which are none of ours: what spoils a figure */
   othersShare: number;
-  /** of the server, at the end */
-  rssMib: number;
+  /** resident memory at the end; the server's is 0 where there is none */
+  serverMib: number;
+  proxyMib: number;
   /** connections Envoy has opened to the server since its start, its health checks' own not counted */
   serverConnections: number;
 };
 
-export type Bench = { loader: Loader; upstream: Running; connections: number };
+export type Bench = { loader: Loader; upstream: Running & { address: string } };
 
-/** Connections the open loop may use: a stall of a tenth of a second at 5,000/s takes half of them. */
-const OPEN_CONNECTIONS = 1000;
-
-/** Closed loop without a rate, open loop with one; what happens in `warmupSeconds` before does not count. */
+/** What happens in `warmupSeconds` before does not count. */
 export async function measure(
   bench: Bench,
   stack: Stack,
+  load: Load,
   times: { warmupSeconds: number; seconds: number },
-  rate?: number,
 ): Promise<Measured> {
-  const load: Load = {
-    target: stack.envoy.address,
-    expect: stack.expect,
-    connections: rate === undefined ? bench.connections : OPEN_CONNECTIONS,
-    ...(rate !== undefined && { rate }),
-  };
   await bench.loader.run({ ...load, seconds: times.warmupSeconds });
   return await account(bench, stack, { ...load, seconds: times.seconds });
 }
@@ -51,57 +42,28 @@ export async function account(bench: Bench, stack: Stack, load: Load): Promise<M
   const elapsedUs = (performance.now() - started) * 1000;
   const after = usedUs(bench, stack);
   const used = (who: keyof typeof after) => after[who] - before[who];
-  const ofOurs = used("server") + used("envoy") + used("upstream") + used("loader") + used("self");
+  const ofOurs = used("server") + used("proxy") + used("upstream") + used("loader") + used("self");
   return {
     ...loaded,
     perSecond: (loaded.requests - loaded.failures) / loaded.seconds,
     serverUs: used("server") / loaded.requests,
-    envoyUs: used("envoy") / loaded.requests,
+    proxyUs: used("proxy") / loaded.requests,
     upstreamUs: used("upstream") / loaded.requests,
     loaderUs: used("loader") / loaded.requests,
     othersShare: Math.max(0, (used("machine") - ofOurs) / (elapsedUs * cpus().length)),
-    rssMib: stack.server === undefined ? 0 : rssMib(stack.server.pid),
-    serverConnections: await stack.envoy.extProcStat("upstream_cx_total"),
+    serverMib: stack.server === undefined ? 0 : rssMib(stack.server.pid),
+    proxyMib: rssMib(stack.proxy.pid),
+    serverConnections: await stack.proxy.extProcStat("upstream_cx_total"),
   };
 }
 
-function usedUs({ upstream }: Bench, { server, envoy }: Stack) {
+function usedUs({ upstream }: Bench, { server, proxy }: Stack) {
   return {
     machine: machineBusyUs(),
     server: server === undefined ? 0 : cpuUs(server.pid),
-    envoy: cpuUs(envoy.pid),
+    proxy: cpuUs(proxy.pid),
     upstream: cpuUs(upstream.pid),
     loader: endedChildrenUs(), // the generator is the only child that ends meanwhile
     self: cpuUs(process.pid),
   };
 }
-
-export type Memory = { idleMib: number; peakMib: number; streamsMax: number; failures: number };
-
-/** Resident memory of the server while `streams` exchanges are open at once; the stack's upstream must be a slow one. */
-export async function measureMemory(bench: Bench, stack: Stack, streams: number): Promise<Memory> {
-  const pid = (stack.server as Running).pid; // only variants with a server are asked
-  const memory: Memory = { idleMib: rssMib(pid), peakMib: 0, streamsMax: 0, failures: 0 };
-  const load = {
-    target: stack.envoy.address,
-    expect: stack.expect,
-    connections: streams,
-    requests: MEMORY_WAVES * streams,
-  };
-  const running = bench.loader.run(load);
-  let over = false;
-  const end = () => {
-    over = true;
-  };
-  running.then(end, end); // a rejection is met below
-  while (!over) {
-    memory.peakMib = Math.max(memory.peakMib, rssMib(pid));
-    memory.streamsMax = Math.max(memory.streamsMax, await stack.envoy.extProcStat("upstream_rq_active"));
-    await delay(100);
-  }
-  memory.failures = (await running).failures;
-  return memory;
-}
-
-/** The first wave grows the heap, the second shows that it stays. */
-const MEMORY_WAVES = 2;

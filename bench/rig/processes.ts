@@ -35,13 +35,13 @@ export function scratchFolder(): string {
 
 /**
  * Starts a program and waits until `ready`, which sees what it has written so far, gives something. Rejects with what it
- * wrote when it ends before, or takes too long. What goes to an ignored stdout costs nobody anything.
+ * wrote when it ends before, or takes too long. What goes to an ignored stdout costs nobody anything; a number is a file.
  */
 export async function startProcess<T>(
   file: string,
   args: readonly string[],
   ready: (said: string) => T | undefined | Promise<T | undefined>,
-  stdout: "pipe" | "ignore" = "pipe",
+  stdout: "pipe" | "ignore" | number = "pipe",
 ): Promise<{ running: Running; found: T }> {
   const child = spawnChild(file, args, stdout, "pipe");
   let said = "";
@@ -79,7 +79,7 @@ export async function stopEverything(): Promise<void> {
   await Promise.all([...children].map(stop));
 }
 
-type Output = "pipe" | "ignore" | "inherit";
+type Output = "pipe" | "ignore" | "inherit" | number;
 
 function spawnChild(file: string, args: readonly string[], stdout: Output, stderr: Output): ChildProcess {
   const child = spawn(file, args, { stdio: ["ignore", stdout, stderr] });

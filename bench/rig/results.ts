@@ -1,28 +1,89 @@
 /** Results on disk: what was measured, with the versions of everything and the machine, but no host's name. */
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { goVersion } from "../../tools/go-build.ts";
 import { envoyPath, k6Path } from "../../tools/programs.ts";
-import { GO_MODULE } from "./variants.ts";
+import type { Inside } from "./inside.ts";
+import type { LoaderName } from "./load.ts";
+import type { Memory } from "./memory.ts";
+import type { Round } from "./rounds.ts";
+import type { Scenario, Subject } from "./scenarios.ts";
+import { GO_MODULE, type Variant } from "./variants.ts";
 
-const FOLDER = fileURLToPath(new URL("../results/", import.meta.url));
+export type SubjectResult = Omit<Subject, "work"> & { work: string };
+export type ScenarioResult = {
+  name: string;
+  title: string;
+  subjects: SubjectResult[];
+  /** the open loads, in the order of the report */
+  loads: { name: string; title: string }[];
+  rounds: Round[];
+};
+
+export type Measurements = {
+  load: LoaderName;
+  /** why variants are not in it */
+  leftOut: { [variant: string]: string };
+  scenarios: ScenarioResult[];
+  memory: { [variant in Variant]?: Memory };
+  inside: { rate: number; variants: { [variant in Variant]?: Inside } };
+};
+
+export type Results = Measurements & {
+  date: string;
+  machine: { cpu: string; cores: number; memoryGib: number; kernel: string };
+  versions: { [program: string]: string };
+};
+
+export const RESULTS_FOLDER = fileURLToPath(new URL("../results/", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Writes `results/NAME-DATE-MACHINE.json`; gives its path. */
-export async function writeResults(name: string, loader: "go" | "k6", measured: object): Promise<string> {
-  const date = new Date().toISOString();
-  const file = join(FOLDER, `${name}-${date.slice(0, 10)}-${machineSlug()}.json`);
-  const whole = { date, machine: machine(), versions: await versions(loader), ...measured };
-  await mkdir(FOLDER, { recursive: true });
-  await writeFile(file, `${JSON.stringify(whole, undefined, 2)}\n`);
+export function newScenarioResult({ name, title, subjects, open }: Scenario): ScenarioResult {
+  const plain = subjects.map((subject) => ({ ...subject, work: subject.work.name }));
+  return {
+    name,
+    title,
+    subjects: plain,
+    loads: open.map((load) => ({ name: load.name, title: load.title })),
+    rounds: [],
+  };
+}
+
+export async function withCircumstances<T extends object>(measured: T, load: LoaderName) {
+  return { date: new Date().toISOString(), machine: machine(), versions: await versions(load), ...measured };
+}
+
+/** Writes `results/PREFIXDATE-MACHINE.json`; gives its path. */
+export async function writeResults(prefix: string, results: { date: string }): Promise<string> {
+  const file = join(RESULTS_FOLDER, `${prefix}${results.date.slice(0, 10)}-${machineSlug()}.json`);
+  await mkdir(RESULTS_FOLDER, { recursive: true });
+  await writeFile(file, `${JSON.stringify(results, rounded, 1)}\n`);
   return file;
 }
 
-function machine(): object {
+// Nothing here is known to five digits.
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+}
+
+/** File name of the newest whole run; undefined: there is none. */
+export async function newestResults(): Promise<string | undefined> {
+  const names = await readdir(RESULTS_FOLDER);
+  return names
+    .filter((name) => /^\d{4}-\d\d-\d\d-.*\.json$/.test(name))
+    .sort()
+    .at(-1);
+}
+
+export async function readResults(name: string): Promise<Results> {
+  return JSON.parse(await readFile(join(RESULTS_FOLDER, name), "utf8")) as Results;
+}
+
+function machine(): Results["machine"] {
   return {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
@@ -36,14 +97,14 @@ function machineSlug(): string {
   return `${model.replace(/^-|-$/g, "")}-${cpus().length}-cores`;
 }
 
-async function versions(loader: "go" | "k6"): Promise<object> {
+async function versions(loader: LoaderName): Promise<Results["versions"]> {
   const module = await readFile(join(GO_MODULE, "go.mod"), "utf8");
-  const ofModule = (path: string) => module.split(`${path} v`)[1]?.split(/\s/)[0];
+  const ofModule = (path: string) => module.split(`${path} v`)[1]?.split(/\s/)[0] ?? "unknown";
   const go = await goVersion();
   return {
     agglo: await commit(),
     node: process.version,
-    envoy: (await firstLine(await envoyPath(), ["--version"])).split("version: ").at(-1),
+    envoy: (await firstLine(await envoyPath(), ["--version"])).split("version: ").at(-1) ?? "unknown",
     "@grpc/grpc-js": await packageVersion("@grpc/grpc-js"),
     ...(go !== undefined && {
       go,

@@ -1,69 +1,110 @@
-/** Rounds: every variant in turn, in another order each time, so that a noisy machine hurts all alike. */
-import { DISTURBED_SHARE, figure, type Round } from "./figures.ts";
-import { type Bench, type Measured, type Memory, measure, measureMemory } from "./measure.ts";
-import { type Servers, type Stack, startStack, startUpstream, type Variant } from "./variants.ts";
+/** Rounds: every subject in turn, in another order each time, so that a noisy machine hurts all alike. */
+import { orderText } from "./bodies.ts";
+import { DISTURBED_SHARE, figure } from "./figures.ts";
+import type { Load } from "./load.ts";
+import { type Bench, type Measured, measure } from "./measure.ts";
+import type { OpenLoad, Scenario, Subject } from "./scenarios.ts";
+import { hasServer, type Stack, startStack, type Variants } from "./variants.ts";
 
-export type Plan = {
-  rounds: number;
-  /** before the first round, so that nobody is measured cold */
-  firstWarmupSeconds: number;
-  closed: { warmupSeconds: number; seconds: number };
-  open: { warmupSeconds: number; seconds: number };
+export type BySubject = { [subject: string]: Measured };
+
+export type Round = {
+  closed: BySubject;
+  /** by the load's name; `rate` in requests a second */
+  open: { [load: string]: { rate: number; measured: BySubject } };
 };
 
-type Say = (line: string) => void;
+/** Hears of each measurement when it is over, and how many seconds of measuring it was. */
+export type Progress = (line: string, seconds: number) => void;
 
-/** Starts every variant and measures them; what has been measured so far is in `rounds` when it rejects. */
+type Started = { subject: Subject; stack: Stack };
+
+/** Connections the open loop may use: a stall of a tenth of a second at 5,000/s takes half of them. */
+const OPEN_CONNECTIONS = 1000;
+const MIXED_EVERY = 100;
+
+/** Starts every subject and measures them; what has been measured so far is in `into` when it rejects. */
 export async function runRounds(
-  bench: Bench & { upstream: { address: string } },
-  servers: Servers,
-  plan: Plan,
-  rounds: Round[],
-  say: Say,
+  bench: Bench,
+  variants: Variants,
+  scenario: Scenario,
+  count: number,
+  into: Round[],
+  progress: Progress,
 ): Promise<void> {
-  const stacks: Stack[] = [];
+  const started: Started[] = [];
+  const { times, name } = scenario;
   try {
-    for (const variant of servers.commands.keys()) {
-      stacks.push(await startStack(servers, variant, { upstream: bench.upstream.address, gracefulClose: false }));
+    for (const subject of scenario.subjects) {
+      const options = { upstream: bench.upstream.address };
+      started.push({ subject, stack: await startStack(variants, subject.variant, subject.work, options) });
     }
-    for (const stack of stacks) await measure(bench, stack, { warmupSeconds: 0.1, seconds: plan.firstWarmupSeconds });
-    for (let i = 1; i <= plan.rounds; i++) {
-      rounds.push(await runRound(bench, stacks, plan, rounds, (line) => say(`round ${i}/${plan.rounds}  ${line}`)));
+    for (const one of started) {
+      await bench.loader.run({ ...closedLoad(one, scenario), seconds: times.firstWarmupSeconds });
+      progress("", times.firstWarmupSeconds);
+    }
+    for (let i = 1; i <= count; i++) {
+      const say: Progress = (line, seconds) => progress(`${name} ${i}/${count}  ${line}`, seconds);
+      into.push(await runRound(bench, scenario, started, into, say));
     }
   } finally {
-    await Promise.all(stacks.map((stack) => stack.stop()));
+    await Promise.all(started.map(({ stack }) => stack.stop()));
   }
+}
+
+function closedLoad({ subject, stack }: Started, { connections }: Scenario): Load {
+  const { work } = subject;
+  return { target: stack.proxy.address, work, expect: stack.expect, connections: Math.max(1, connections) };
 }
 
 async function runRound(
   bench: Bench,
-  stacks: readonly Stack[],
-  plan: Plan,
+  scenario: Scenario,
+  started: readonly Started[],
   before: readonly Round[],
-  say: Say,
+  progress: Progress,
 ): Promise<Round> {
-  const round: Round = { rate: 0, closed: {}, open: {} };
-  for (const stack of shuffled(stacks)) {
-    const measured = await measure(bench, stack, plan.closed);
-    round.closed[stack.variant] = measured;
-    say(`saturation  ${stack.variant.padEnd(8)} ${measured.perSecond.toFixed(0)} req/s${remarks(measured)}`);
+  const { closed, open } = scenario.times;
+  const round: Round = { closed: {}, open: {} };
+  for (const one of scenario.connections === 0 ? [] : shuffled(started)) {
+    const measured = await measure(bench, one.stack, closedLoad(one, scenario), closed);
+    round.closed[one.subject.name] = measured;
+    const said = `${one.subject.name}: saturates at ${measured.perSecond.toFixed(0)} req/s${remarks(measured)}`;
+    progress(said, closed.warmupSeconds + closed.seconds);
   }
-  round.rate = openRate([...before, round]);
-  for (const stack of shuffled(stacks)) {
-    const measured = await measure(bench, stack, plan.open, round.rate);
-    round.open[stack.variant] = measured;
-    const p99 = (measured.latencyUs.p99 / 1000).toFixed(2);
-    say(`open loop   ${stack.variant.padEnd(8)} p99 ${p99} ms at ${round.rate} req/s${remarks(measured)}`);
+  for (const load of scenario.open) {
+    const rate = openRate(load, scenario.subjects, [...before, round]);
+    const measuredBy: BySubject = {};
+    round.open[load.name] = { rate, measured: measuredBy };
+    for (const one of shuffled(started)) {
+      const large = load.mixed === true ? { large: { body: orderText(1_000_000), every: MIXED_EVERY } } : {};
+      const whole = { ...closedLoad(one, scenario), connections: OPEN_CONNECTIONS, rate, ...large };
+      const measured = await measure(bench, one.stack, whole, open);
+      measuredBy[one.subject.name] = measured;
+      const p99 = `p99 ${(measured.latencyUs.p99 / 1000).toFixed(2)} ms at ${rate} req/s`;
+      progress(`${one.subject.name}: ${p99}${remarks(measured)}`, open.warmupSeconds + open.seconds);
+    }
   }
   return round;
 }
 
-/** Half of what Go saturates at, as known so far; without Go, of what our slowest does. */
-function openRate(rounds: readonly Round[]): number {
-  const reference = ["go", "grpc-js", "native", "none"] as const;
-  const variant = reference.find((candidate) => rounds[0]?.closed[candidate] !== undefined) ?? "none";
-  const saturation = figure(rounds.map(({ closed }) => closed[variant]?.perSecond));
-  return Math.max(1, Math.round(0.5 * (saturation?.median ?? 0)));
+/** So many seconds of measuring `runRounds` takes, starting the stacks not counted. */
+export function plannedSeconds({ subjects, connections, open, times }: Scenario, count: number): number {
+  const ofOne = ({ warmupSeconds, seconds }: Scenario["times"]["open"]) => warmupSeconds + seconds;
+  const ofRound = (connections === 0 ? 0 : ofOne(times.closed)) + open.length * ofOne(times.open);
+  return subjects.length * (times.firstWarmupSeconds + count * ofRound);
+}
+
+/** A share of what Go, or the slowest server, saturates at, as known so far; where there is neither, the slowest of all. */
+function openRate({ rate }: OpenLoad, subjects: readonly Subject[], rounds: readonly Round[]): number {
+  if ("perSecond" in rate) return rate.perSecond;
+  const servers = subjects.filter(({ variant }) => hasServer(variant));
+  const go = servers.filter(({ variant, name }) => rate.of === "go" && variant === name && variant === "go");
+  const references = [go, servers, subjects].find(({ length }) => length > 0) ?? [];
+  const saturation = references.map(
+    ({ name }) => figure(rounds.map(({ closed }) => closed[name]?.perSecond))?.median ?? 0,
+  );
+  return Math.max(1, Math.round(rate.share * Math.min(...saturation)));
 }
 
 /** What a reader of the progress should know of a measurement: failures, and a machine that was not ours alone. */
@@ -82,29 +123,4 @@ function shuffled<T>(items: readonly T[]): T[] {
     [order[i], order[j]] = [order[j] as T, order[i] as T];
   }
   return order;
-}
-
-/** So many exchanges are open at once; each is held for so long by the upstream. */
-const STREAMS = 1000;
-const HELD_MS = 3000;
-
-/** The memory of every server that there is, each fresh. */
-export async function runMemory(bench: Bench, servers: Servers, say: Say): Promise<Map<Variant, Memory>> {
-  const memory = new Map<Variant, Memory>();
-  const upstream = await startUpstream(HELD_MS);
-  try {
-    for (const [variant, command] of servers.commands) {
-      if (command === undefined) continue;
-      const stack = await startStack(servers, variant, { upstream: upstream.address, gracefulClose: false });
-      try {
-        memory.set(variant, await measureMemory(bench, stack, STREAMS));
-        say(`memory      ${variant.padEnd(8)} ${memory.get(variant)?.peakMib.toFixed(0)} MiB`);
-      } finally {
-        await stack.stop();
-      }
-    }
-  } finally {
-    await upstream.stop();
-  }
-  return memory;
 }

@@ -1,84 +1,128 @@
-/** What is compared: the servers behind Envoy's ext_proc filter, and Envoy without it. */
-import { execFile } from "node:child_process";
+/** What is compared: what a user would put in front of an upstream for the work, each started from its own sources. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { type DebianNginx, debianNginx } from "../../tools/debian-nginx.ts";
 import { buildGo } from "../../tools/go-build.ts";
-import { type BenchEnvoy, startBenchEnvoy } from "./envoy.ts";
+import { type BenchProxy, startBenchEnvoy } from "./envoy.ts";
+import { type NginxVariant, startBenchNginx } from "./nginx.ts";
 import { type Running, scratchFolder, startProcess } from "./processes.ts";
-import { AGGLO_CONFIG } from "./work.ts";
+import type { Expected, Work } from "./work.ts";
 
-export const VARIANTS = ["none", "go", "grpc-js", "native"] as const;
+export const VARIANTS = ["none", "lua", "go", "grpc-js", "native", "nginx", "nginx-njs", "nginx-hand"] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 export const TITLES: { readonly [variant in Variant]: string } = {
   none: "Envoy, no filter",
+  lua: "Envoy + Lua",
   go: "ext_proc in Go",
   "grpc-js": "agglo on grpc-js",
   native: "agglo, own transport",
+  nginx: "nginx, no script",
+  "nginx-njs": "nginx + agglo's njs",
+  "nginx-hand": "nginx + njs by hand",
 };
 
-/** How to start each server there is; why the others are left out. */
-export type Servers = {
-  commands: Map<Variant, { file: string; args: string[] } | undefined>;
+export function hasServer(variant: Variant): boolean {
+  return variant === "go" || variant === "grpc-js" || variant === "native";
+}
+
+/** The variants that can be started here, and why the others cannot. */
+export type Variants = {
+  there: Variant[];
   leftOut: Map<Variant, string>;
+  goServer: string;
+  nginx: DebianNginx | undefined;
 };
 
 const BINGE = fileURLToPath(new URL("../../cli/binge.ts", import.meta.url));
 export const GO_MODULE = fileURLToPath(new URL("../peers/go/", import.meta.url));
 
-export async function findServers(wanted: readonly Variant[]): Promise<Servers> {
-  const config = join(scratchFolder(), "agglo.json");
-  await writeFile(config, AGGLO_CONFIG);
-  const servers: Servers = { commands: new Map(), leftOut: new Map() };
-  const { commands, leftOut } = servers;
-  const { stdout: help } = await promisify(execFile)(process.execPath, [BINGE, "--help"]);
-  const hasChoice = help.includes("--transport");
-  const ours = [BINGE, "extproc", "--config", config, "--listen", "127.0.0.1:0"];
+export async function findVariants(wanted: readonly Variant[]): Promise<Variants> {
+  const found: Variants = { there: [], leftOut: new Map(), goServer: "", nginx: undefined };
   for (const variant of wanted) {
-    if (variant === "none") commands.set(variant, undefined);
-    if (variant === "grpc-js" || (variant === "native" && hasChoice)) {
-      const transport = hasChoice ? ["--transport", variant] : [];
-      commands.set(variant, { file: process.execPath, args: [...ours, ...transport] });
-    }
-    if (variant === "native" && !hasChoice) leftOut.set(variant, "binge extproc knows no --transport yet");
-    if (variant === "go") {
-      const built = await buildGo(GO_MODULE, "extproc", "bench");
-      if ("file" in built) commands.set(variant, { file: built.file, args: ["127.0.0.1:0"] });
-      else leftOut.set(variant, built.missing);
-    }
+    const missing = await whyMissing(variant, found);
+    if (missing === undefined) found.there.push(variant);
+    else found.leftOut.set(variant, missing);
   }
-  return servers;
+  return found;
 }
 
-/** One variant at work: its server, and an Envoy of its own in front. */
+async function whyMissing(variant: Variant, found: Variants): Promise<string | undefined> {
+  if (isNginx(variant)) return await whyNoNginx(found);
+  if (variant !== "go") return undefined;
+  const built = await buildGo(GO_MODULE, "extproc", "bench");
+  if ("missing" in built) return built.missing;
+  found.goServer = built.file;
+  return undefined;
+}
+
+/** The other nginx that can be had, a wheel, is built for size: its figures say nothing. */
+async function whyNoNginx(found: Variants): Promise<string | undefined> {
+  if (found.nginx !== undefined) return undefined;
+  const debian = await debianNginx();
+  if ("missing" in debian) return debian.missing;
+  found.nginx = debian;
+  return undefined;
+}
+
+function isNginx(variant: Variant): variant is NginxVariant {
+  return variant.startsWith("nginx");
+}
+
+/** One variant at one work, ready for traffic: a proxy of its own and, where it has one, its server. */
 export type Stack = {
-  variant: Variant;
-  envoy: BenchEnvoy;
+  proxy: BenchProxy;
   server: Running | undefined;
-  /** what the upstream must say of every request */
-  expect: "original" | "changed";
+  /** what the client must get of every request */
+  expect: Expected;
   stop(): Promise<void>;
 };
 
+export type StackOptions = {
+  upstream: string;
+  /** Envoy ends ext_proc streams with END_STREAM; default: as Envoy does by itself, with a reset */
+  gracefulClose?: boolean;
+  /** a file for Envoy's access log (bench/rig/envoy.ts) */
+  accessLog?: number;
+  /** a module that our own server loads first */
+  preload?: string;
+};
+
 export async function startStack(
-  servers: Servers,
+  { goServer, nginx }: Variants,
   variant: Variant,
-  options: { upstream: string; gracefulClose: boolean },
+  work: Work,
+  options: StackOptions,
 ): Promise<Stack> {
-  const command = servers.commands.get(variant);
+  const expect = variant === "none" || variant === "nginx" ? work.untouched : work.done;
+  if (isNginx(variant) && nginx !== undefined) {
+    const proxy = await startBenchNginx(nginx, variant, work, options.upstream);
+    return { proxy, server: undefined, expect, stop: () => proxy.stop() };
+  }
+  const { preload, gracefulClose = false, ...envoy } = options;
+  const command = await serverCommand(variant, work, goServer, preload);
   const started = command === undefined ? undefined : await startProcess(command.file, command.args, listeningAddress);
-  const envoy = await startBenchEnvoy({ server: started?.found, ...options });
+  const filter = started === undefined ? (variant === "lua" ? "lua" : "none") : { server: started.found };
+  const proxy = await startBenchEnvoy({ config: work.config, filter, gracefulClose, ...envoy });
   return {
-    variant,
-    envoy,
+    proxy,
     server: started?.running,
-    expect: command === undefined ? "original" : "changed",
+    expect,
     stop: async () => {
-      await Promise.all([envoy.stop(), started?.running.stop()]);
+      await Promise.all([proxy.stop(), started?.running.stop()]);
     },
   };
+}
+
+/** undefined: the variant needs no server. */
+async function serverCommand(variant: Variant, work: Work, goServer: string, preload: string | undefined) {
+  if (!hasServer(variant)) return undefined;
+  if (variant === "go") return { file: goServer, args: ["127.0.0.1:0", work.name] };
+  const config = join(scratchFolder(), "agglo.json");
+  await writeFile(config, work.config);
+  const args = [BINGE, "extproc", "--config", config, "--listen", "127.0.0.1:0", "--transport", variant];
+  return { file: process.execPath, args: preload === undefined ? args : ["--import", preload, ...args] };
 }
 
 const UPSTREAM = fileURLToPath(new URL("upstream.ts", import.meta.url));

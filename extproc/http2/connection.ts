@@ -24,7 +24,7 @@ import { StreamTable } from "./stream-table.ts";
 //   socket.write ◀────────────────────────────── settle: handlers hear `closed`, errors become GOAWAY ◀─────╯
 //
 // An answer that comes later than the read it belongs to is written at the end of its own turn of the event loop, by
-// setImmediate: it also catches what promises still answer. After a read nothing is gained by waiting (bench:transport
+// setImmediate: it also catches what promises still answer. After a read nothing is gained by waiting (npm run bench
 // --quick: 19 µs of CPU a request; all writes by setImmediate 21-23, by nextTick 28).
 
 /** The layer above. Neither may throw. */

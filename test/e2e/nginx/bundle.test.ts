@@ -1,6 +1,6 @@
 /** The bundle as text, and at work on Node with a request by hand: both flavours, the one for QuickJS included. */
 import { describe, expect, test } from "vitest";
-import { NJS_CONFIG } from "../../../bench/rig/nginx.ts";
+import { guard } from "../../../bench/rig/work.ts";
 import { loadConfig } from "../../../engine/config/load.ts";
 import { printDiagnostics } from "../../../engine/config/print.ts";
 import { re2Regexps } from "../../../engine/runtime/regexps.ts";
@@ -17,6 +17,8 @@ async function bundleFor(config: string, target: Target): Promise<string> {
 }
 
 const KB = 1024;
+
+const NJS_CONFIG = guard(1024).config;
 
 test.each(TARGETS)("$name: a file of three processes is at most 30 KB, all of it ASCII", async (target) => {
   const text = await bundleFor(NJS_CONFIG, target);

@@ -1,10 +1,12 @@
-// The ext_proc server a Go team would write today: grpc-go and go-control-plane. It does to a request body what the
-// agglo configuration of the benchmark does (bench/rig/work.ts): one field is added at the end of a JSON object.
+// The ext_proc server a Go team would write today: grpc-go and go-control-plane. It does to a body what the agglo
+// configurations of the benchmark do (bench/rig/work.ts): one field is added at the end of a JSON object, of requests, of
+// responses, and of every line where Envoy sends a body as it comes (FULL_DUPLEX_STREAMED).
 //
 // It is meant as a strong opponent, so: the body is validated and spliced, never decoded into a map; windows are large;
 // nothing is logged.
 //
-//	extproc 127.0.0.1:0     prints "listening 127.0.0.1:PORT"; ends on SIGTERM
+//	extproc 127.0.0.1:0            prints "listening 127.0.0.1:PORT"; ends on SIGTERM
+//	extproc 127.0.0.1:0 reject     refuses every object that does not have the field
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/grpc"
@@ -46,7 +49,8 @@ func main() {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 10 * time.Second}),
 	)
-	extprocv3.RegisterExternalProcessorServer(server, &processor{})
+	rejects := len(os.Args) > 2 && os.Args[2] == "reject"
+	extprocv3.RegisterExternalProcessorServer(server, &processor{rejects: rejects})
 	healthServer := health.NewServer()
 	healthServer.SetServingStatus(extprocv3.ExternalProcessor_ServiceDesc.ServiceName, healthgrpc.HealthCheckResponse_SERVING)
 	healthgrpc.RegisterHealthServer(server, healthServer)
@@ -66,16 +70,19 @@ func main() {
 
 type processor struct {
 	extprocv3.UnimplementedExternalProcessorServer
+	rejects bool
 }
 
 // Process answers one stream: one HTTP request. Envoy ends it with a reset, which Recv reports as an error.
-func (*processor) Process(stream grpc.BidiStreamingServer[extprocv3.ProcessingRequest, extprocv3.ProcessingResponse]) error {
+func (p *processor) Process(stream grpc.BidiStreamingServer[extprocv3.ProcessingRequest, extprocv3.ProcessingResponse]) error {
+	var duplex lines
 	for {
 		request, err := stream.Recv()
 		if err != nil {
 			return nil
 		}
-		answer := answerTo(request)
+		duplex.mode(request)
+		answer := p.answerTo(request, &duplex)
 		if answer == nil {
 			return status.Errorf(codes.InvalidArgument, "unexpected message %T", request.Request)
 		}
@@ -85,22 +92,86 @@ func (*processor) Process(stream grpc.BidiStreamingServer[extprocv3.ProcessingRe
 	}
 }
 
-func answerTo(request *extprocv3.ProcessingRequest) *extprocv3.ProcessingResponse {
+func (p *processor) answerTo(request *extprocv3.ProcessingRequest, duplex *lines) *extprocv3.ProcessingResponse {
 	switch message := request.Request.(type) {
 	case *extprocv3.ProcessingRequest_RequestHeaders:
 		return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{
 			RequestHeaders: &extprocv3.HeadersResponse{},
 		}}
+	case *extprocv3.ProcessingRequest_ResponseHeaders:
+		return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{
+			ResponseHeaders: &extprocv3.HeadersResponse{},
+		}}
 	case *extprocv3.ProcessingRequest_RequestBody:
-		edited, ok := edit(message.RequestBody.Body)
+		response, ok := p.bodyAnswer(message.RequestBody, duplex)
 		if !ok {
 			return refusal()
 		}
 		return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{
-			RequestBody: &extprocv3.BodyResponse{Response: replacement(edited)},
+			RequestBody: &extprocv3.BodyResponse{Response: response},
+		}}
+	case *extprocv3.ProcessingRequest_ResponseBody:
+		response, ok := p.bodyAnswer(message.ResponseBody, duplex)
+		if !ok {
+			return refusal()
+		}
+		return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{
+			ResponseBody: &extprocv3.BodyResponse{Response: response},
+		}}
+	case *extprocv3.ProcessingRequest_RequestTrailers:
+		return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{
+			RequestTrailers: &extprocv3.TrailersResponse{},
 		}}
 	}
 	return nil
+}
+
+func (p *processor) bodyAnswer(body *extprocv3.HttpBody, duplex *lines) (*extprocv3.CommonResponse, bool) {
+	if duplex.on {
+		edited, ok := duplex.edit(body.Body, body.EndOfStream)
+		return streamed(edited, body.EndOfStream), ok
+	}
+	if p.rejects {
+		return &extprocv3.CommonResponse{}, bytes.Contains(body.Body, []byte(addedField))
+	}
+	edited, ok := edit(body.Body)
+	return replacement(edited), ok
+}
+
+// lines edits a body of newline-delimited objects as it comes: what is left of a line waits for its end.
+type lines struct {
+	on   bool
+	rest []byte
+}
+
+func (l *lines) mode(request *extprocv3.ProcessingRequest) {
+	if config := request.ProtocolConfig; config != nil { // on the first message of a stream only
+		l.on = config.RequestBodyMode == filterv3.ProcessingMode_FULL_DUPLEX_STREAMED
+	}
+}
+
+func (l *lines) edit(chunk []byte, last bool) ([]byte, bool) {
+	l.rest = append(l.rest, chunk...)
+	edited := make([]byte, 0, len(l.rest)+len(l.rest)/16)
+	for {
+		end := bytes.IndexByte(l.rest, '\n')
+		if end < 0 {
+			break
+		}
+		line, ok := edit(l.rest[:end])
+		if !ok {
+			return nil, false
+		}
+		edited = append(append(edited, line...), '\n')
+		l.rest = l.rest[end+1:]
+	}
+	return edited, !last || len(l.rest) == 0
+}
+
+func streamed(body []byte, last bool) *extprocv3.CommonResponse {
+	return &extprocv3.CommonResponse{BodyMutation: &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_StreamedResponse{
+		StreamedResponse: &extprocv3.StreamedBodyResponse{Body: body, EndOfStream: last},
+	}}}
 }
 
 // edit adds the field at the end of a JSON object; false for anything else.
@@ -129,8 +200,12 @@ func replacement(body []byte) *extprocv3.CommonResponse {
 	}
 }
 
+// refusal is the same in all variants (bench/rig/work.ts).
 func refusal() *extprocv3.ProcessingResponse {
 	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{
-		ImmediateResponse: &extprocv3.ImmediateResponse{Status: &typev3.HttpStatus{Code: typev3.StatusCode_BadRequest}},
+		ImmediateResponse: &extprocv3.ImmediateResponse{
+			Status: &typev3.HttpStatus{Code: typev3.StatusCode_UnprocessableEntity},
+			Body:   []byte(`{"error":"no priority"}`),
+		},
 	}}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -11,11 +12,13 @@ import (
 
 // conn is one kept-alive connection with at most one request under way. A closed one is opened again when it is needed.
 type conn struct {
-	index  int
-	fd     int // -1: closed
-	due    time.Duration
-	answer [8192]byte
-	length int
+	index   int
+	fd      int // -1: closed
+	due     time.Duration
+	large   bool
+	unsent  []byte // of the request under way
+	waiting bool   // for room to write
+	answer  []byte
 }
 
 func (l *loader) freeConn() (*conn, error) {
@@ -30,7 +33,7 @@ func (l *loader) freeConn() (*conn, error) {
 	if len(l.conns) >= l.connections {
 		return nil, fmt.Errorf("all %d connections are busy", l.connections)
 	}
-	c := &conn{index: len(l.conns), fd: -1}
+	c := &conn{index: len(l.conns), fd: -1, answer: make([]byte, 0, 8192)}
 	l.conns = append(l.conns, c)
 	return c, l.open(c)
 }
@@ -57,8 +60,39 @@ func (l *loader) open(c *conn) error {
 		return err
 	}
 	c.fd = fd
+	c.waiting = false
 	l.opened++
 	return nil
+}
+
+// write sends what there is room for, and waits for room for the rest.
+func (l *loader) write(c *conn) {
+	if c.fd < 0 || len(c.unsent) == 0 && !c.waiting {
+		return // closed by an earlier event of the same round
+	}
+	n, err := unix.Write(c.fd, c.unsent)
+	if err == unix.EAGAIN || err == unix.EINTR {
+		n, err = 0, nil
+	}
+	if err == nil {
+		c.unsent = c.unsent[n:]
+		err = l.awaitRoom(c, len(c.unsent) > 0)
+	}
+	if err != nil {
+		l.fail(c, err.Error())
+	}
+}
+
+func (l *loader) awaitRoom(c *conn, wait bool) error {
+	if c.waiting == wait {
+		return nil
+	}
+	c.waiting = wait
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c.index)}
+	if wait {
+		event.Events |= unix.EPOLLOUT
+	}
+	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, c.fd, &event)
 }
 
 func (c *conn) close() {
@@ -72,7 +106,8 @@ func (l *loader) readable(c *conn) {
 	if c.fd < 0 {
 		return // closed by an earlier event of the same round
 	}
-	n, err := unix.Read(c.fd, c.answer[c.length:])
+	c.answer = slices.Grow(c.answer, 4096)
+	n, err := unix.Read(c.fd, c.answer[len(c.answer):cap(c.answer)])
 	if err == unix.EAGAIN || err == unix.EINTR {
 		return
 	}
@@ -80,53 +115,70 @@ func (l *loader) readable(c *conn) {
 		l.fail(c, "the connection was closed")
 		return
 	}
-	c.length += n
+	c.answer = c.answer[:len(c.answer)+n]
 	l.judge(c)
 }
 
+const headBytesMax = 8192
+
 var (
 	headerEnd   = []byte("\r\n\r\n")
-	statusOk    = []byte("HTTP/1.1 200 ")
-	lengthField = []byte("\r\ncontent-length: ") // Envoy writes names in lower case
-	lengthNginx = []byte("\r\nContent-Length: ")
+	lengthField = []byte("\r\ncontent-length: ")
 	closeField  = []byte("\r\nconnection: close")
-	closeNginx  = []byte("\r\nConnection: close")
 )
 
 // judge looks whether the answer is whole, and right.
 func (l *loader) judge(c *conn) {
-	answer := c.answer[:c.length]
-	end := bytes.Index(answer, headerEnd)
+	end := bytes.Index(c.answer, headerEnd)
 	if end < 0 {
-		if c.length == len(c.answer) {
+		if len(c.answer) > headBytesMax {
 			l.fail(c, "headers of more than 8 KiB")
 		}
 		return
 	}
-	head, body := answer[:end], answer[end+len(headerEnd):]
-	length := contentLength(head)
+	head, body := lowered(c.answer[:end]), c.answer[end+len(headerEnd):]
+	status, length := statusOf(head), contentLength(head)
 	switch {
-	case !bytes.HasPrefix(head, statusOk):
-		l.fail(c, "status "+string(head[min(9, len(head)):min(12, len(head))]))
-	case length < 0 || end+len(headerEnd)+length > len(c.answer):
-		l.fail(c, "no content-length, or more than 8 KiB")
+	case status != l.status:
+		l.fail(c, fmt.Sprintf("status %d", status))
+	case length < 0:
+		l.fail(c, "no content-length")
 	case len(body) < length:
 		return // more is to come
-	case string(body) != l.expect:
+	case !bytes.Equal(body, l.expect):
 		l.fail(c, fmt.Sprintf("wrong body %.40q", body))
 	default:
-		if bytes.Contains(head, closeField) || bytes.Contains(head, closeNginx) {
+		if bytes.Contains(head, closeField) || len(c.unsent) > 0 { // answered before it was sent whole
 			c.close()
 		}
 		l.succeeded(c)
 	}
 }
 
+// lowered changes ASCII letters in place: nginx writes Content-Length, Envoy content-length.
+func lowered(head []byte) []byte {
+	for i, letter := range head {
+		if letter >= 'A' && letter <= 'Z' {
+			head[i] = letter + 'a' - 'A'
+		}
+	}
+	return head
+}
+
+// statusOf reads "http/1.1 200 ok"; 0 of anything else.
+func statusOf(head []byte) int {
+	if len(head) < 12 {
+		return 0
+	}
+	status, err := strconv.Atoi(string(head[9:12]))
+	if err != nil {
+		return 0
+	}
+	return status
+}
+
 func contentLength(head []byte) int {
 	at := bytes.Index(head, lengthField)
-	if at < 0 {
-		at = bytes.Index(head, lengthNginx) // as long
-	}
 	if at < 0 {
 		return -1
 	}

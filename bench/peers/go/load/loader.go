@@ -16,6 +16,8 @@ type loader struct {
 	options
 	address unix.Sockaddr
 	request []byte
+	large   []byte
+	expect  []byte
 	epoll   int
 	conns   []*conn
 	idle    []*conn
@@ -30,6 +32,7 @@ type loader struct {
 	reasons       map[string]int
 	opened        int
 	latency       histogram
+	largeLatency  histogram
 	late          histogram
 	progressEvery time.Duration
 }
@@ -39,7 +42,15 @@ func newLoader(o options) (*loader, error) {
 	if err != nil || !target.Addr().Is4() {
 		return nil, fmt.Errorf("-target is IPv4:PORT, not %q", o.target)
 	}
-	body, err := os.ReadFile(o.body)
+	expect, err := os.ReadFile(o.expect)
+	if err != nil {
+		return nil, err
+	}
+	request, err := requestOf(o, o.body)
+	if err != nil {
+		return nil, err
+	}
+	large, err := requestOf(o, o.largeBody)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +61,6 @@ func newLoader(o options) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nhost: bench.test\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n", o.path, len(body))
 	deadline := time.Hour // -requests alone still ends
 	if o.seconds > 0 {
 		deadline = time.Duration(o.seconds * float64(time.Second))
@@ -58,11 +68,24 @@ func newLoader(o options) (*loader, error) {
 	return &loader{
 		options:  o,
 		address:  &unix.SockaddrInet4{Port: int(target.Port()), Addr: target.Addr().As4()},
-		request:  append([]byte(head), body...),
+		request:  request,
+		large:    large,
+		expect:   expect,
 		epoll:    epoll,
 		deadline: deadline,
 		reasons:  map[string]int{},
 	}, nil
+}
+
+// requestOf is a whole request with the body of the file, without a body where there is no file.
+func requestOf(o options, file string) ([]byte, error) {
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nhost: bench.test\r\n", o.method, o.path)
+	if file == "" {
+		return []byte(head + "\r\n"), nil
+	}
+	body, err := os.ReadFile(file)
+	head += fmt.Sprintf("content-type: %s\r\ncontent-length: %d\r\n\r\n", o.contentType, len(body))
+	return append([]byte(head), body...), err
 }
 
 func (l *loader) now() time.Duration { return time.Since(l.start) }
@@ -88,8 +111,14 @@ func (l *loader) run() error {
 		for i := range max(n, 0) {
 			if events[i].Fd == timerEvent {
 				l.tick(int(events[i].Pad))
-			} else {
-				l.readable(l.conns[events[i].Fd])
+				continue
+			}
+			c := l.conns[events[i].Fd]
+			if events[i].Events&unix.EPOLLOUT != 0 {
+				l.write(c)
+			}
+			if events[i].Events&^uint32(unix.EPOLLOUT) != 0 {
+				l.readable(c)
 			}
 		}
 		if l.progressEvery > 0 && l.now() > nextProgress {
@@ -162,21 +191,25 @@ func (l *loader) issue(due time.Duration) {
 		return
 	}
 	c.due = due
-	c.length = 0
-	n, err := unix.Write(c.fd, l.request)
-	if err == nil && n < len(l.request) {
-		err = fmt.Errorf("the body does not fit into the socket's buffer")
+	c.answer = c.answer[:0]
+	c.large = l.largeEvery > 0 && l.started%l.largeEvery == 0
+	c.unsent = l.request
+	if c.large {
+		c.unsent = l.large
 	}
-	if err != nil {
-		l.fail(c, err.Error())
-	}
+	l.write(c)
 }
 
 // succeeded and fail end a request; in the closed loop its connection takes the next one.
 func (l *loader) succeeded(c *conn) {
 	l.finished++
 	l.last = l.now()
-	l.latency.record((l.last - c.due).Microseconds())
+	took := (l.last - c.due).Microseconds()
+	if c.large {
+		l.largeLatency.record(took)
+	} else {
+		l.latency.record(took)
+	}
 	l.idle = append(l.idle, c)
 	l.again()
 }
@@ -200,7 +233,13 @@ func (l *loader) again() {
 }
 
 func (l *loader) result() result {
+	var large *percentiles
+	if l.largeEvery > 0 {
+		found := l.largeLatency.percentiles()
+		large = &found
+	}
 	return result{
+		LargeUs:     large,
 		Requests:    l.started,
 		Failures:    l.failures,
 		Reasons:     l.reasons,

@@ -1,13 +1,14 @@
 // A load generator that takes little of the machine it shares with what it measures: one thread, one epoll loop, no
-// allocation per request. HTTP/1.1 POSTs of one body, kept-alive connections.
+// allocation per request. HTTP/1.1 requests with one body, or now and then a larger one, kept-alive connections.
 //
-//	closed loop  load -target 127.0.0.1:PORT -body FILE -expect TEXT -connections 16 -seconds 5 (or -requests N)
+//	closed loop  load -target 127.0.0.1:PORT -body FILE -expect FILE -connections 16 -seconds 5 (or -requests N)
 //	open loop    load … -rate 1600 -seconds 5
+//	mixed        load … -large-body FILE -large-every 100     the latency of the large ones is told apart
 //
 // In the open loop requests start at a constant rate whatever the answers do, and latency counts from the moment a
 // request was due, so that a stall is seen by every request it delayed (no coordinated omission).
 //
-// Prints one JSON object. A failure is anything but status 200 with the expected body within the time allowed.
+// Prints one JSON object. A failure is anything but the expected status with the expected body within the time allowed.
 package main
 
 import (
@@ -21,8 +22,13 @@ import (
 
 type options struct {
 	target      string
+	method      string
 	path        string
+	contentType string
 	body        string
+	largeBody   string
+	largeEvery  int
+	status      int
 	expect      string
 	connections int
 	rate        float64
@@ -37,6 +43,7 @@ type result struct {
 	Seconds     float64        `json:"seconds"`
 	Connections int            `json:"connections"`
 	LatencyUs   percentiles    `json:"latencyUs"`
+	LargeUs     *percentiles   `json:"largeUs,omitempty"`
 	// How long after they were due requests left: what of the latency is the generator's own.
 	LateUs percentiles `json:"lateUs"`
 }
@@ -44,9 +51,14 @@ type result struct {
 func main() {
 	var o options
 	flag.StringVar(&o.target, "target", "", "IPv4:PORT")
+	flag.StringVar(&o.method, "method", "POST", "method of the requests")
 	flag.StringVar(&o.path, "path", "/orders/1", "path of the requests")
-	flag.StringVar(&o.body, "body", "", "file with the body, at most 64 KiB")
-	flag.StringVar(&o.expect, "expect", "", "the body of a right answer")
+	flag.StringVar(&o.contentType, "content-type", "application/json", "of the bodies")
+	flag.StringVar(&o.body, "body", "", "file with the body; none for a GET")
+	flag.StringVar(&o.largeBody, "large-body", "", "file with the body of every -large-every-th request")
+	flag.IntVar(&o.largeEvery, "large-every", 0, "0 = no request has the large body")
+	flag.IntVar(&o.status, "status", 200, "the status of a right answer")
+	flag.StringVar(&o.expect, "expect", "", "file with the body of a right answer")
 	flag.IntVar(&o.connections, "connections", 16, "closed loop: connections; open loop: at most so many")
 	flag.Float64Var(&o.rate, "rate", 0, "open loop: requests per second; 0 = closed loop")
 	flag.Float64Var(&o.seconds, "seconds", 0, "start requests for so long")
