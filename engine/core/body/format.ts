@@ -12,6 +12,7 @@ const STREAMS: readonly { mediaType: string; format: Format }[] = [
 
 /** The format of a content-type header's value; whatever is not known is read as JSON. */
 export function formatOf(contentType: string): Format {
+  if (contentType === "application/json") return json; // nearly always
   const semicolon = contentType.indexOf(";");
   const mediaType = (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
   for (let i = 0; i < STREAMS.length; i++) {
