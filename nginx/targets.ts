@@ -1,4 +1,4 @@
-/** The nginx versions that `binge nginx` writes for, and what each can do (docs/adr/0007 says how that was found out). */
+/** The nginx versions that `binge nginx` writes for, and what each can do (docs/adr/0008 says how that was found out). */
 
 export type Target = {
   name: string;

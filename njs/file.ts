@@ -10,7 +10,7 @@ export type NjsFile = {
   matches: () => { plan: RoutePlan }[];
   /**
    * Makes the route, linked; by "r" and its index. No array: njs 0.7.9 takes a number by which a function is read for its
-   * text from then on, literals of the same number included (docs/adr/0007).
+   * text from then on, literals of the same number included (docs/adr/0008).
    */
   routes: { readonly [name: string]: (ports: Ports) => LinkedRoute };
   /** where tees send, by the system's name */

@@ -70,7 +70,7 @@ function depthOf(source: string): number {
     .join("");
   let depth = 0;
   while (brackets !== "") {
-    brackets = brackets.split(/\[\]|\{\}/).join(""); // a global replace can hang njs 0.7.9 (docs/adr/0007)
+    brackets = brackets.split(/\[\]|\{\}/).join(""); // a global replace can hang njs 0.7.9 (docs/adr/0008)
     depth++;
   }
   return depth;

@@ -36,7 +36,7 @@ function checkedText(text: string, pattern: NjsPattern): string {
   return text;
 }
 
-// By split: exec and replace with the flag g hang njs 0.7.9 on some texts (docs/adr/0007).
+// By split: exec and replace with the flag g hang njs 0.7.9 on some texts (docs/adr/0008).
 function replaceAll(pattern: NjsPattern, text: string, template: string): string {
   const pieces = checkedText(text, pattern).split(pattern.split as RegExp);
   const parts = pattern.templates[template] as NjsPattern["templates"][string];
