@@ -9,10 +9,10 @@
  * A body is its JSON where it is all there and is some, otherwise its text as far as `bodyBytes` go; bytes that are no UTF-8
  * are left out. So are the headers that identify a user to the upstream: an event of ours goes to other places.
  */
-import { isUtf8 } from "node:buffer";
 import { isObject, type JsonObject, type JsonValue, newObject, setOwn } from "../engine/core/event/json.ts";
 import { parseText } from "../engine/core/event/parse.ts";
 import type { Verdict } from "../engine/core/routes/section.ts";
+import { decodeUtf8 } from "../engine/runtime/treat-content.ts";
 import { headerValue } from "./exchange/headers.ts";
 import type { Direction } from "./exchange/treatment.ts";
 import { httpContext, type RequestFacts } from "./http-context.ts";
@@ -106,8 +106,8 @@ function answered(both: JsonObject): JsonObject {
 
 function contentOf(bytes: Buffer, truncated: boolean): JsonValue | undefined {
   const whole = truncated ? bytes.subarray(0, lastCharacter(bytes)) : bytes;
-  if (!isUtf8(whole)) return undefined;
-  const text = whole.toString("utf8");
+  const text = decodeUtf8(whole);
+  if (text === undefined) return undefined;
   const parsed = truncated ? undefined : parseText(text, 0, text.length, DEPTH_MAX);
   return parsed === undefined || parsed.fault !== undefined ? text : parsed.value;
 }

@@ -1,10 +1,10 @@
 /** A real Envoy for `npm start` and the tests: on ports of its own, in a folder of its own, ended by its id. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { ended, spawnInto } from "./child.ts";
 import { envoyPath } from "./programs.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -28,7 +28,7 @@ export async function startEnvoy(bootstrap: string): Promise<RunningEnvoy> {
   const adminFile = join(folder, "admin");
   await writeFile(join(folder, "envoy.yaml"), bootstrap);
   const args = ["-c", join(folder, "envoy.yaml"), "--admin-address-path", adminFile];
-  const child = spawnInto(output, program, [...args, ...QUIET]);
+  const child = spawnInto(output, program, [...args, ...QUIET], "SIGKILL");
   const stop = async () => {
     await ended(child);
     await rm(folder, { recursive: true, force: true });
@@ -56,27 +56,6 @@ export async function validateEnvoy(bootstrap: string): Promise<string> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function spawnInto(output: string, file: string, args: string[]): ChildProcess {
-  const fd = openSync(output, "a");
-  try {
-    const child = spawn(file, args, { stdio: ["ignore", fd, fd] });
-    // Whoever started it may die without stopping it.
-    const kill = () => child.kill("SIGKILL");
-    process.once("exit", kill);
-    child.once("exit", () => process.off("exit", kill));
-    return child;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGTERM");
-  await exit;
 }
 
 /** The first answer of `ask` that is not undefined. */

@@ -1,11 +1,11 @@
 /** A real nginx for the tests and the bench, on the folder that `binge nginx` wrote: ended by its id, no root needed. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { ended, spawnInto } from "./child.ts";
 
 export type RunningNginx = {
   pid: number;
@@ -24,7 +24,7 @@ export async function startNginx(program: string, folder: string, port: number):
   // Started by root, its workers are "nobody".
   await chmod(folder, 0o755);
   const output = join(folder, "output");
-  const child = spawnInto(output, program, ["-p", folder, "-c", "nginx.conf"]);
+  const child = spawnInto(output, program, ["-p", folder, "-c", "nginx.conf"], "SIGTERM");
   const said = () => readFileSync(output, "utf8");
   for (const end = Date.now() + START_TIMEOUT_MS; !(await answers(port)); await delay(20)) {
     if (child.exitCode === null && Date.now() < end) continue;
@@ -66,25 +66,4 @@ function answers(port: number): Promise<boolean> {
     });
     socket.on("error", () => resolve(false));
   });
-}
-
-function spawnInto(output: string, file: string, args: string[]): ChildProcess {
-  const fd = openSync(output, "a");
-  try {
-    const child = spawn(file, args, { stdio: ["ignore", fd, fd] });
-    // Whoever started it may die without stopping it.
-    const kill = () => child.kill("SIGTERM");
-    process.once("exit", kill);
-    child.once("exit", () => process.off("exit", kill));
-    return child;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGTERM");
-  await exit;
 }
