@@ -1,6 +1,7 @@
 /** `binge extproc --processes N`: the process that looks after the servers (extproc/processes.ts). */
+
+import { type Admin, startAdmin } from "../engine/runtime/admin.ts";
 import { exposition } from "../engine/runtime/exposition.ts";
-import { type Admin, startAdmin } from "../extproc/admin.ts";
 import { ChildError, type Processes, startProcesses } from "../extproc/processes.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";

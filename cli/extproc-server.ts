@@ -1,14 +1,14 @@
 /** `binge extproc`, one process of it: configuration, certificates, listeners, signals. */
 import { messageBytesMax } from "../engine/core/routes/needs.ts";
+import { type Admin, startAdmin } from "../engine/runtime/admin.ts";
 import { exposition } from "../engine/runtime/exposition.ts";
 import { newFileWatch } from "../engine/runtime/file-watch.ts";
 import type { Candidate } from "../engine/runtime/generations.ts";
+import type { TlsOptions } from "../engine/runtime/listen.ts";
 import { openPool, type Pool } from "../engine/runtime/pool.ts";
 import { StartError } from "../engine/runtime/runtime.ts";
 import type { Log } from "../engine/runtime/standing.ts";
-import { type Admin, startAdmin } from "../extproc/admin.ts";
 import type { Child } from "../extproc/child.ts";
-import type { TlsOptions } from "../extproc/grpc/server.ts";
 import { type Serving, serve } from "../extproc/serve.ts";
 import { newTransport } from "../extproc/transports.ts";
 import { describeBinding } from "./binding.ts";

@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import type { TlsOptions } from "../extproc/grpc/server.ts";
+import type { TlsOptions } from "../engine/runtime/listen.ts";
 import { type Arguments, optionalString } from "./arguments.ts";
 import { Ending, Exit } from "./exit.ts";
 

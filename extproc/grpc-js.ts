@@ -6,7 +6,7 @@ import http2, {
 } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
-import { boundAddress, listen } from "./listen.ts";
+import { boundAddress, listen } from "../engine/runtime/listen.ts";
 import { readProcessingRequest, writeProcessingResponse } from "./messages/codec.ts";
 import { readHealthRequest, ServingStatus, writeHealthResponse } from "./messages/health.ts";
 import { type Accept, type Call, EXTERNAL_PROCESSOR, GrpcStatus, type Listening, type Transport } from "./transport.ts";

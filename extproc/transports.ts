@@ -1,6 +1,7 @@
 /** The transports there are, by the name a user types. */
+
+import type { TlsOptions } from "../engine/runtime/listen.ts";
 import { nativeTransport } from "./grpc/native.ts";
-import type { TlsOptions } from "./grpc/server.ts";
 import { grpcJsTransport } from "./grpc-js.ts";
 import { readProcessingRequest, sizeOfProcessingResponse, writeProcessingResponseAt } from "./messages/codec.ts";
 import type { Transport } from "./transport.ts";

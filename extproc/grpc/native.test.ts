@@ -5,12 +5,13 @@ import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { TlsOptions } from "../../engine/runtime/listen.ts";
 import { bodyMessage, Caller } from "../../test/e2e/transport/callers.ts";
 import { EXTERNAL_PROCESSOR, type Listening } from "../transport.ts";
 import { describeTransport, echo, echoBodies, recorder, starter } from "../transport-contract.ts";
 import { PROCESSOR_CODEC } from "../transports.ts";
 import { type NativeOptions, nativeTransport } from "./native.ts";
-import type { TlsOptions } from "./server.ts";
+
 import { Status } from "./status.ts";
 
 const make = (options: Omit<NativeOptions, "codec"> = {}) => nativeTransport({ codec: PROCESSOR_CODEC, ...options });

@@ -1,9 +1,10 @@
+import type { TlsOptions } from "../../engine/runtime/listen.ts";
 import { DEFAULT_LIMITS, type Http2Limits } from "../http2/limits.ts";
 import { type Accept, type Call, type CallHandler, EXTERNAL_PROCESSOR, type Transport } from "../transport.ts";
 import type { GrpcCall, MessageHandler } from "./call.ts";
 import type { GrpcLimits } from "./grpc-connection.ts";
 import { HealthService } from "./health.ts";
-import { GrpcServer, type TlsOptions } from "./server.ts";
+import { GrpcServer } from "./server.ts";
 import { Status } from "./status.ts";
 
 // The transport made for p99: gRPC over our own HTTP/2. What the messages mean is the codec's.

@@ -1,20 +1,10 @@
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type SecureContextOptions } from "node:tls";
+import { boundAddress, listen, type TlsOptions } from "../../engine/runtime/listen.ts";
 import { Connection } from "../http2/connection.ts";
 import type { Http2Limits } from "../http2/limits.ts";
-import { boundAddress, listen } from "../listen.ts";
 import { GrpcConnection, type GrpcLimits, type Methods } from "./grpc-connection.ts";
-
-export type TlsOptions = {
-  /** PEM */
-  cert: string | Buffer;
-  key: string | Buffer;
-  /** PEM of who may sign client certificates. */
-  ca?: string | Buffer;
-  /** Only clients with a certificate that `ca` has signed. */
-  requestClientCert?: boolean;
-};
 
 export type GrpcServerOptions = {
   /** Asked for each new connection: another object is another certificate. undefined: plain text. */

@@ -1,7 +1,18 @@
 import { lstat, unlink } from "node:fs/promises";
 import { connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 
-// Opening the listening socket of a transport: addresses, stale socket files, and errors a user can act on.
+// Opening the listening socket of a server: addresses, stale socket files, and errors a user can act on.
+
+/** What a listener that speaks TLS needs. */
+export type TlsOptions = {
+  /** PEM */
+  cert: string | Buffer;
+  key: string | Buffer;
+  /** PEM of who may sign client certificates. */
+  ca?: string | Buffer;
+  /** Only clients with a certificate that `ca` has signed. */
+  requestClientCert?: boolean;
+};
 
 /** sun_path in Linux's unix(7) has 108 bytes, the last one zero. */
 const UNIX_PATH_BYTES_MAX = 107;

@@ -3,7 +3,7 @@
  * listens where it is told and nowhere else.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Reload } from "../engine/runtime/generations.ts";
+import type { Reload } from "./generations.ts";
 import { boundAddress, listen } from "./listen.ts";
 
 export type Admin = { address: string; close(): Promise<void> };
