@@ -6,8 +6,8 @@ import { ChildError, type Processes, startProcesses } from "../extproc/processes
 import { endpointsOf } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";
 import type { Settings } from "./extproc.ts";
-import { terminated, unavailable } from "./extproc-server.ts";
 import { newLog } from "./log.ts";
+import { terminated, unavailable } from "./server.ts";
 
 export async function runPrimary(settings: Settings, args: readonly string[]): Promise<number> {
   const log = newLog(settings.logFormat, settings.logLevel, { process: "primary" });
@@ -42,6 +42,6 @@ async function openAdmin({ admin }: Settings, processes: Processes): Promise<Adm
     });
   } catch (error) {
     await processes.drain();
-    throw unavailable(error);
+    throw unavailable("extproc", error);
   }
 }

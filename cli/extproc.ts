@@ -1,15 +1,13 @@
 /** `binge extproc`: the ext_proc server for Envoy. */
-import { MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN } from "../engine/runtime/memory-budget.ts";
 import { childOf } from "../extproc/child.ts";
 import { TRANSPORTS, type TransportName } from "../extproc/transports.ts";
-import { bytes, choice, count, optionalString, readArguments, requiredString, requiredStrings } from "./arguments.ts";
+import { choice, count, readArguments, requiredStrings } from "./arguments.ts";
 import { BINDING_HELP, BINDING_OPTIONS, bindingOf } from "./binding.ts";
 import { PROCESSES_MAX } from "./endpoints.ts";
 import { Ending, Exit } from "./exit.ts";
 import { runPrimary } from "./extproc-primary.ts";
-import { runServer } from "./extproc-server.ts";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
-import { type TlsFiles, tlsFiles } from "./tls.ts";
+import { runExtproc } from "./extproc-server.ts";
+import { SERVER_OPTIONS, type ServerSettings, serverSettings } from "./server-settings.ts";
 
 export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--admin ADDR] [--request …] [--response …]
   Serves Envoy's ext_proc protocol with the routes of FILE.
@@ -31,59 +29,28 @@ export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--adm
   changes nothing, streams that are open keep what they began with.`;
 
 const OPTIONS = {
-  config: { type: "string" },
-  listen: { type: "string", multiple: true },
-  "tls-cert": { type: "string" },
-  "tls-key": { type: "string" },
-  "tls-client-ca": { type: "string" },
-  admin: { type: "string" },
-  processes: { type: "string" },
-  "drain-timeout": { type: "string" },
-  "log-format": { type: "string" },
-  "log-level": { type: "string" },
-  transport: { type: "string" },
-  threads: { type: "string" },
-  memory: { type: "string" },
-  "allow-spawn": { type: "boolean" },
+  ...SERVER_OPTIONS,
   ...BINDING_OPTIONS,
+  listen: { type: "string", multiple: true },
+  processes: { type: "string" },
+  transport: { type: "string" },
 } as const;
 
-export type Settings = {
-  file: string;
+export type Settings = ServerSettings & {
   bind: ReturnType<typeof bindingOf>;
   addresses: string[];
-  tls: TlsFiles | undefined;
-  admin: string | undefined;
   processes: number;
-  drainMs: number;
-  logFormat: LogFormat;
-  logLevel: LogLevel;
   transport: TransportName;
-  /** of the pool; undefined: as many as suit the machine */
-  threads: number | undefined;
-  memoryBytes: number;
-  allowSpawn: boolean;
 };
-
-const DRAIN_SECONDS = 20;
-const DRAIN_SECONDS_MAX = 3600;
 
 function readSettings(args: readonly string[]): Settings {
   const parsed = readArguments("extproc", args, OPTIONS, false);
   const settings: Settings = {
-    file: requiredString("extproc", parsed, "config"),
+    ...serverSettings("extproc", parsed),
     bind: bindingOf(parsed),
     addresses: requiredStrings("extproc", parsed, "listen"),
-    tls: tlsFiles("extproc", parsed),
-    admin: optionalString(parsed, "admin"),
     processes: count("extproc", parsed, "processes", 1, PROCESSES_MAX),
-    drainMs: 1000 * count("extproc", parsed, "drain-timeout", DRAIN_SECONDS, DRAIN_SECONDS_MAX),
-    logFormat: choice("extproc", parsed, "log-format", LOG_FORMATS, "json"),
-    logLevel: choice("extproc", parsed, "log-level", LOG_LEVELS, "info"),
     transport: choice("extproc", parsed, "transport", TRANSPORTS, "native"),
-    threads: threadsOf(optionalString(parsed, "threads")),
-    memoryBytes: bytes("extproc", parsed, "memory", MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN),
-    allowSpawn: parsed.values["allow-spawn"] === true,
   };
   if (settings.tls !== undefined && settings.transport !== "native") {
     throw new Ending(Exit.usage, "binge extproc: TLS is there with --transport native only");
@@ -91,17 +58,9 @@ function readSettings(args: readonly string[]): Settings {
   return settings;
 }
 
-const THREADS_MAX = 64;
-
-function threadsOf(text: string | undefined): number | undefined {
-  if (text === undefined || (/^\d+$/.test(text) && Number(text) <= THREADS_MAX))
-    return text === undefined ? text : Number(text);
-  throw new Ending(Exit.usage, `binge extproc: --threads is a number from 0 to ${THREADS_MAX}, not "${text}"`);
-}
-
 export async function extproc(args: readonly string[]): Promise<number> {
   const settings = readSettings(args);
   const child = childOf(process);
   if (child === undefined && settings.processes > 1) return runPrimary(settings, args);
-  return runServer(settings, child);
+  return runExtproc(settings, child);
 }

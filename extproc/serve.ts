@@ -1,77 +1,44 @@
 /** One ext_proc server process: its listeners, the generations of its configuration, and the way out. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Family } from "../engine/runtime/exposition.ts";
-import { type Candidate, generationFamilies, type Reload, startGenerations } from "../engine/runtime/generations.ts";
-import { memoryFamilies } from "../engine/runtime/memory-metrics.ts";
-import type { Pool } from "../engine/runtime/pool.ts";
-import { poolFamilies } from "../engine/runtime/pool-metrics.ts";
-import { newProcessMetrics } from "../engine/runtime/process-metrics.ts";
-import { newStanding, type RuntimeOptions } from "../engine/runtime/standing.ts";
-import { queueFamilies } from "../engine/runtime/system-pool.ts";
+import { type HostOptions, type HostView, startHost } from "../engine/runtime/host.ts";
 import { acceptExchanges } from "./server.ts";
 import { newTraffic } from "./traffic.ts";
 import type { Listening, Transport } from "./transport.ts";
 
-export type ServeOptions = RuntimeOptions & {
+export type ServeOptions = HostOptions & {
   transport: Transport;
   /** as Transport's `listen` takes them */
   addresses: readonly string[];
-  /** of the configuration, for messages */
-  file: string;
-  load(): Candidate;
-  /** agglo's, for the metrics */
-  version: string;
-  /** how long leaving may take, all of it */
-  drainMs: number;
 };
 
-export type Serving = {
+export type Serving = HostView & {
   addresses: string[];
-  isReady(): boolean;
-  metrics(): Family[];
-  /** the text of the configuration in use, secrets covered */
-  configuration(): string;
-  /** Reads the configuration anew. Never rejects. */
-  reload(): Promise<Reload>;
   /** Leaves without losing an exchange. */
   drain(): Promise<void>;
 };
 
 /** Rejects with a StartError, or with an Error that names the address nobody can listen on. */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { file, load, drainMs } = options;
-  const standing = newStanding(options);
-  const generations = await startGenerations({ standing, file, load, drainMs });
+  const host = await startHost(options);
   const traffic = newTraffic();
-  const accept = traffic.watch(acceptExchanges(generations));
+  const accept = traffic.watch(acceptExchanges(host.generations));
   const doors: Listening[] = [];
   try {
     for (const address of options.addresses) doors.push(await options.transport.listen(address, accept));
   } catch (error) {
     await Promise.all(doors.map((door) => door.close()));
-    await generations.close(0);
+    await host.close(0);
     throw error;
   }
-  const { metrics } = standing;
-  const process = newProcessMetrics(options.version);
-  metrics.add(traffic.families);
-  metrics.add(process.families);
-  metrics.add(() => memoryFamilies(standing.budget));
-  if (options.pool !== undefined) metrics.add(() => poolFamilies(options.pool as Pool));
-  metrics.add(() => [...queueFamilies(standing.systems.queued()), ...generationFamilies(generations.state())]);
-  let ready = true;
+  host.metrics.add(traffic.families);
   return {
+    ...host.view,
     addresses: doors.map(({ address }) => address),
-    isReady: () => ready,
-    metrics: () => metrics.families(),
-    configuration: () => standing.secrets.mask(generations.state().text),
-    reload: () => generations.reload(),
     async drain() {
-      ready = false;
-      const endMs = Date.now() + drainMs;
+      host.leave();
+      const endMs = Date.now() + options.drainMs;
       await leave(doors, endMs);
-      await generations.close(Math.max(0, endMs - Date.now()));
-      process.stop();
+      await host.close(Math.max(0, endMs - Date.now()));
     },
   };
 }
