@@ -1,14 +1,8 @@
 /** `binge run`: NDJSON events in, one JSON line per final event out. */
 import { createInterface } from "node:readline";
-import { type Event, newEvent } from "../engine/core/event/event.ts";
-import { isObject, newObject, setOwn } from "../engine/core/event/json.ts";
-import { parseText } from "../engine/core/event/parse.ts";
-import { writeValue } from "../engine/core/event/write.ts";
-import { Outcome } from "../engine/core/outcome.ts";
-import type { LinkedPipeline } from "../engine/core/pipeline.ts";
-import { withSide } from "../engine/core/processes/reserved.ts";
+import { newObject, setOwn } from "../engine/core/event/json.ts";
 import { type LinkedSection, treat } from "../engine/core/routes/section.ts";
-import { runAll } from "../engine/core/run-all.ts";
+import { failureText, finalText, type Runner, readEvent, runEvent } from "../engine/runtime/run-text.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { type Arguments, optionalString, readArguments, requiredString } from "./arguments.ts";
 import { type Configuration, requireConfiguration } from "./configuration.ts";
@@ -60,36 +54,18 @@ function treatmentOf(parsed: Arguments, configuration: Configuration, runtime: R
     const names = configuration.plan.pipelines.map((known) => known.name).join(", ");
     throw new Ending(Exit.usage, `binge run: no pipeline is called "${pipeline}"; there are ${names}`);
   }
-  return (text, complain) => throughPipelines(chosen, runtime, text, complain);
+  return (text, complain) => throughPipelines({ pipelines: chosen, ports: runtime.ports }, text, complain);
 }
 
-/** Deepest nesting of an event; the limit of a route by default. */
-const DEPTH_MAX = 64;
-
-async function throughPipelines(
-  pipelines: readonly LinkedPipeline[],
-  runtime: Runtime,
-  text: string,
-  complain: (why: string) => void,
-): Promise<string[]> {
-  const parsed = parseText(text, 0, text.length, DEPTH_MAX);
-  if (parsed.fault !== undefined || !isObject(parsed.value)) {
-    complain(parsed.fault === undefined ? "not a JSON object" : parsed.detail);
+async function throughPipelines(runner: Runner, text: string, complain: (why: string) => void): Promise<string[]> {
+  const event = readEvent(text);
+  if ("unreadable" in event) {
+    complain(event.unreadable);
     return [];
   }
-  const event = newEvent(parsed.value, text, 0, text.length);
-  const lines: string[] = [];
-  for (const result of await runAll(pipelines, event, runtime.ports, 0)) {
-    if (result.outcome === Outcome.next) lines.push(finalText(result.event));
-    else if (result.outcome === Outcome.refuse) complain(`${result.pipeline}: refused by ${result.process}`);
-    else if (result.outcome === Outcome.fault) complain(`${result.pipeline}, ${result.process}: ${result.faultDetail}`);
-  }
-  return lines;
-}
-
-// The reserved keys are part of the final event, as in the original.
-function finalText(event: Event): string {
-  return writeValue(event, withSide(event.value, event.side, Object.keys(event.side)));
+  const { finals, failures } = await runEvent(runner, event, "", 0);
+  for (const failure of failures) complain(failureText(failure));
+  return finals.map(finalText);
 }
 
 async function throughRoute(section: LinkedSection, text: string, complain: (why: string) => void): Promise<string[]> {

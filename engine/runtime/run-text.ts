@@ -1,0 +1,141 @@
+/**
+ * Text in, final events out: what hosts without a proxy (`binge run`, the daemon, the lambda) share. Every pipeline gets
+ * each event as it came in, and none stops another.
+ */
+import type { Body } from "../core/body/body.ts";
+import { formatOf } from "../core/body/format.ts";
+import { json } from "../core/body/json.ts";
+import { ndjson } from "../core/body/ndjson.ts";
+import { type Event, newEvent } from "../core/event/event.ts";
+import { isObject, setOwn } from "../core/event/json.ts";
+import { parseText } from "../core/event/parse.ts";
+import { writeValue } from "../core/event/write.ts";
+import { type FaultReason, Outcome } from "../core/outcome.ts";
+import type { LinkedPipeline } from "../core/pipeline.ts";
+import type { Ports } from "../core/ports.ts";
+import { withSide } from "../core/processes/reserved.ts";
+import type { Reply } from "../core/routes/reply.ts";
+import { type PipelineResult, runAll } from "../core/run-all.ts";
+
+/** What an event runs through: a runtime, or some of its pipelines. */
+export type Runner = { pipelines: readonly LinkedPipeline[]; ports: Ports };
+
+/** How a pipeline that went to its end left the event. */
+export type Final = { pipeline: string; event: Event };
+
+/** Why a pipeline did not. */
+export type Failure = {
+  /** which event of the text, from 1 */
+  event: number;
+  /** "" when the event was given up between pipelines */
+  pipeline: string;
+  process: string;
+  reason: FaultReason | "refused";
+  /** fields and types, never values */
+  detail: string;
+  /** how the filter that refused would have it answered */
+  refusal: Reply | undefined;
+};
+
+export type EventRun = { finals: Final[]; failures: Failure[] };
+
+export type TextRun = EventRun & {
+  /** why the text is no events, in words, nothing of it; "" when it is */
+  unreadable: string;
+};
+
+/** Deepest nesting of an event; the limit of a route by default. */
+const DEPTH_MAX = 64;
+
+/** The one event that a text is: a JSON object. */
+export function readEvent(text: string): Event | { unreadable: string } {
+  const parsed = parseText(text, 0, text.length, DEPTH_MAX);
+  if (parsed.fault !== undefined) return { unreadable: parsed.detail };
+  if (!isObject(parsed.value)) return { unreadable: "not a JSON object" };
+  return newEvent(parsed.value, text, 0, text.length);
+}
+
+/**
+ * Runs the events of a body one after the other: an object, an array of them or NDJSON, which need not call itself so.
+ * Each gets an id of its own. A failing one stops no other.
+ */
+export async function runText(runner: Runner, text: string, contentType: string, deadlineMs: number): Promise<TextRun> {
+  const run: TextRun = { finals: [], failures: [], unreadable: "" };
+  const body = readEvents(text, contentType);
+  if (body.fault !== undefined) return { ...run, unreadable: text.trim() === "" ? "there is no event" : body.detail };
+  for (let i = 0; i < body.events.length; i++) {
+    const pending = runEvent(runner, body.events[i] as Event, runner.ports.ids.uuid(), deadlineMs, i + 1);
+    const { finals, failures } = pending instanceof Promise ? await pending : pending;
+    run.finals.push(...finals);
+    run.failures.push(...failures);
+  }
+  return run;
+}
+
+function readEvents(text: string, contentType: string): Body {
+  const format = formatOf(contentType);
+  const body = format.read(text, DEPTH_MAX);
+  // Whoever says `curl --data-binary @events.ndjson` names another type, or none.
+  const isOther = body.fault === "unparsable" && format === json && /\n\s*\{/.test(text);
+  return isOther ? ndjson.read(text, DEPTH_MAX) : body;
+}
+
+/**
+ * Runs an event. `messageId` is the same whenever the same event comes again: checkpoints and counts know it by that; "":
+ * the host has none. `deadlineMs` (clock time, 0: none) is when the event is given up: one that has not begun does not,
+ * and a step that does not come back is no longer waited for. `number` says which event failures are of.
+ */
+export function runEvent(
+  runner: Runner,
+  event: Event,
+  messageId: string,
+  deadlineMs: number,
+  number = 1,
+): EventRun | Promise<EventRun> {
+  if (messageId !== "") setOwn(event.side, "internal:messageID", messageId);
+  if (deadlineMs !== 0 && runner.ports.clock.nowMs() >= deadlineMs)
+    return late(number, "not begun before the deadline");
+  const results = runAll(runner.pipelines, event, runner.ports, deadlineMs);
+  if (!(results instanceof Promise)) return runOf(results, number);
+  const run = results.then((settled) => runOf(settled, number));
+  return deadlineMs === 0 ? run : orLate(run, deadlineMs - runner.ports.clock.nowMs(), number);
+}
+
+function runOf(results: readonly PipelineResult[], number: number): EventRun {
+  const run: EventRun = { finals: [], failures: [] };
+  for (const { pipeline, process, outcome, event, faultReason, faultDetail, refusal } of results) {
+    if (outcome === Outcome.next) run.finals.push({ pipeline, event });
+    else if (outcome === Outcome.refuse) {
+      run.failures.push({ event: number, pipeline, process, reason: "refused", detail: "", refusal });
+    } else if (outcome === Outcome.fault) {
+      run.failures.push({ event: number, pipeline, process, reason: faultReason, detail: faultDetail, refusal });
+    }
+  }
+  return run;
+}
+
+function orLate(run: Promise<EventRun>, remainingMs: number, number: number): Promise<EventRun> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => resolve(late(number, "no answer by the deadline"));
+    const timer = setTimeout(giveUp, Math.max(0, remainingMs));
+    run.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function late(event: number, detail: string): EventRun {
+  return {
+    finals: [],
+    failures: [{ event, pipeline: "", process: "", reason: "timeout", detail, refusal: undefined }],
+  };
+}
+
+/** The final event as JSON text; the reserved keys are part of it, as in the original. */
+export function finalText({ event }: Final): string {
+  return writeValue(event, withSide(event.value, event.side, Object.keys(event.side)));
+}
+
+/** What failed, for people: `check, has-items: refused`. */
+export function failureText({ pipeline, process, reason, detail }: Failure): string {
+  if (pipeline === "") return detail;
+  return reason === "refused" ? `${pipeline}: refused by ${process}` : `${pipeline}, ${process}: ${detail}`;
+}
