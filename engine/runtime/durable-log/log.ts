@@ -7,42 +7,36 @@
  *
  * What is in flight when the process ends is queued again at the next start. record.ts has the format.
  */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import type { Timers } from "../ports.ts";
-import type { Disk } from "./disk.ts";
+import { type Committer, commit, endActive } from "./commit.ts";
+import { type DeadLetters, openDeadLetters, writeDeadLetter } from "./dead-letters.ts";
+import type { Disk, Lock } from "./disk.ts";
+import { failureOf, type LogFailure, logFailure } from "./log-failure.ts";
+import { ID_CHARS_MAX, PAYLOAD_BYTES_MAX, recordBytes } from "./record.ts";
+import { recover } from "./recover.ts";
+import { lowest, type Segment } from "./segment.ts";
+import { closeShelf, newShelf, type Shelf } from "./shelf.ts";
+import { ack, endTaking, newTaking, release, serve, type Taking, take, viewEntries } from "./taking.ts";
 
 export type LogOptions = {
   /** made where it is missing; one process at a time */
   dir: string;
   disk: Disk;
-  /** a segment takes no more entries beyond this; its file goes when all of its entries are done */
+  /** a segment takes no more entries beyond this; its file goes when all of its entries are done. 64 MiB when left out. */
   segmentBytes?: number;
-  /** of all files together, dead letters included: beyond it appending answers `full` */
+  /** of all files together, dead letters included: beyond it appending answers `full`. 10 GiB when left out. */
   bytesMax?: number;
-  /** an entry's, at most */
+  /** an entry's, at most. 16 MiB when left out. */
   payloadBytesMax?: number;
-  /** what may wait for the disk in memory; beyond it appending answers `busy` */
+  /** what may wait for the disk in memory; beyond it appending answers `busy`. 64 MiB when left out. */
   waitingBytesMax?: number;
-  /** a random UUID when left out */
-  newId?: () => string;
   nowMs(): number;
   timers: Timers;
   /** Told what an operator should hear of: a torn tail, a segment set aside, a disk that fails. Never a payload. */
   onProblem(line: string): void;
 };
-
-/**
- * - `full`: no room on the disk, or bytesMax is reached; passes by itself when entries are done or there is room
- * - `busy`: the disk is behind
- * - `failed`: the disk failed; what was being appended may or may not come back after a crash
- * - `tooLarge`: larger than payloadBytesMax
- * - `badId`: an id is 1 to 128 letters, digits, `.`, `_`, `-`
- * - `closed`: the log was closed
- * - `locked`: another process has it open
- */
-export type LogFailureCode = "full" | "busy" | "failed" | "tooLarge" | "badId" | "closed" | "locked";
-
-/** As a SystemError: `retryable` says whether the same may work later. */
-export type LogFailure = { code: LogFailureCode; message: string; retryable: boolean };
 
 /** On disk. `offset`: its place in the order of all entries ever, from 1 on. */
 export type Appended = { offset: number; id: string };
@@ -73,7 +67,7 @@ export type LogState = {
   /** entries that are not done: queued, in flight and waiting */
   depth: number;
   inFlight: number;
-  /** released and not due */
+  /** released, to be taken again */
   waiting: number;
   /** on disk, all files */
   bytes: number;
@@ -83,38 +77,38 @@ export type LogState = {
   deadLetters: number;
   /** the last append found no room */
   full: boolean;
-  /** since it was opened */
   problems: LogProblems;
 };
 
+/** Since it was opened. */
 export type LogProblems = {
   /** tails of unfinished writes that were cut; nobody was told of their entries */
   tornTails: number;
-  /** segments renamed to `*.corrupt` after their readable entries were copied */
+  /** damaged segments, renamed to `*.corrupt`; what can be read of them is served */
   segmentsSetAside: number;
   /** entries of these that cannot be read */
   entriesLost: number;
-  /** writes and syncs that failed, other than for room */
+  /** writes and syncs that failed */
   diskFailures: number;
 };
 
 export type DurableLog = {
   /**
    * Answers when the entry is on disk, or with why it is not. Never rejects. The payload must not change before that.
-   * Entries are in the order of the calls.
+   * Entries are in the order of the calls. The id is a random UUID when left out.
    */
   append(payload: Uint8Array, id?: string): Promise<Appended | LogFailure>;
   /**
    * The next entry: first what was released and is due, then in the order of appending. Waits until there is one; several
-   * may wait. undefined: the log takes out no more (`endTaking`, `close`). Never rejects.
+   * may wait. undefined: the log gives out no more (`endTaking`, `close`). Never rejects.
    */
   take(): Promise<Entry | undefined>;
-  /** Takes out no more: all who wait get undefined. What is in flight can still be acked, new entries appended. */
+  /** Gives out no more: all who wait get undefined. What is in flight can still be acked, new entries appended. */
   endTaking(): void;
   /** Done for good. Written soon, not synced: after a crash the entry may be taken once more. */
-  ack(entry: Entry): void;
+  ack(entry: Pick<Entry, "offset">): void;
   /** Gives it back, to be taken again from `atMs` on; `attempts` is what its next taker is told. */
-  release(entry: Entry, atMs: number, attempts: number): void;
+  release(entry: Pick<Entry, "offset">, atMs: number, attempts: number): void;
   /**
    * Puts it into the dead-letter file, with the reason, and acks it when that is on disk. Where that fails it is still in
    * flight: release it. Never rejects.
@@ -127,9 +121,168 @@ export type DurableLog = {
   close(): Promise<void>;
 };
 
-/** Opens what is there, mended where a crash has left it unfinished. Never rejects. */
-export declare function openLog(options: LogOptions): Promise<DurableLog | LogFailure>;
+const MIB = 1024 * 1024;
+const SEGMENT_BYTES = 64 * MIB;
+/** Places in a segment are 32 bits; a group may go beyond it by its own size. */
+const SEGMENT_BYTES_MAX = 1024 * MIB;
+const BYTES_MAX = 10 * 1024 * MIB;
+const PAYLOAD_BYTES = 16 * MIB;
+const WAITING_BYTES_MAX = 64 * MIB;
 
-export function isLogFailure(value: object | undefined): value is LogFailure {
-  return value !== undefined && "retryable" in value;
+const LOCK = "lock";
+
+type Log = {
+  shelf: Shelf;
+  committer: Committer;
+  taking: Taking;
+  letters: DeadLetters;
+  lock: Lock;
+  bytesMax: number;
+  payloadBytesMax: number;
+  waitingBytesMax: number;
+  nowMs(): number;
+  closing: Promise<void> | undefined;
+};
+
+/** Opens what is there, mended where a crash has left it unfinished. Never rejects. */
+export async function openLog(options: LogOptions): Promise<DurableLog | LogFailure> {
+  const { dir, disk } = options;
+  try {
+    await disk.makeFolder(dir);
+    const lock = await disk.lock(join(dir, LOCK));
+    if ("holder" in lock) return logFailure("locked", `${dir} is in use by ${lock.holder}`);
+    const opened = await openLocked(options, lock);
+    if ("retryable" in opened) await lock.release();
+    return opened;
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+async function openLocked(options: LogOptions, lock: Lock): Promise<DurableLog | LogFailure> {
+  const { dir, disk, timers, onProblem, nowMs } = options;
+  const shelf = newShelf({ dir, disk, timers, onProblem });
+  let letters: DeadLetters;
+  try {
+    const failure = await recover(shelf);
+    if (failure !== undefined) return failure;
+    letters = await openDeadLetters(disk, dir);
+  } catch (error) {
+    return failureOf(error);
+  }
+  const taking = newTaking(shelf, nowMs);
+  const last = shelf.segments.at(-1);
+  const committer: Committer = {
+    shelf,
+    segmentBytes: Math.min(SEGMENT_BYTES_MAX, options.segmentBytes ?? SEGMENT_BYTES),
+    nowMs,
+    onAppended: () => void serve(taking),
+    waiting: [],
+    waitingBytes: 0,
+    nextOffset: last === undefined ? 1 : last.name.first + Math.max(1, last.count),
+    active: undefined,
+    committing: false,
+    onIdle: undefined,
+    pausedUntilMs: 0,
+    failure: undefined,
+  };
+  return durableLog({
+    shelf,
+    committer,
+    taking,
+    letters,
+    lock,
+    bytesMax: options.bytesMax ?? BYTES_MAX,
+    payloadBytesMax: Math.min(PAYLOAD_BYTES_MAX, options.payloadBytesMax ?? PAYLOAD_BYTES),
+    waitingBytesMax: options.waitingBytesMax ?? WAITING_BYTES_MAX,
+    nowMs,
+    closing: undefined,
+  });
+}
+
+function durableLog(log: Log): DurableLog {
+  return {
+    append: (payload, id) => append(log, payload, id),
+    take: () => take(log.taking),
+    endTaking: () => endTaking(log.taking),
+    ack: ({ offset }) => ack(log.taking, offset),
+    release: ({ offset }, atMs, attempts) => release(log.taking, offset, atMs, attempts),
+    deadLetter: (entry, reason) => deadLetter(log, entry, reason),
+    entries: (from, max) => viewEntries(log.taking, from, max),
+    state: () => stateOf(log),
+    close() {
+      log.closing ??= close(log);
+      return log.closing;
+    },
+  };
+}
+
+/** It names files, headers and keys elsewhere. */
+const PLAIN_ID = /^[A-Za-z0-9._-]+$/;
+
+async function append(log: Log, payload: Uint8Array, id: string = randomUUID()): Promise<Appended | LogFailure> {
+  const { committer, payloadBytesMax, waitingBytesMax } = log;
+  if (log.closing !== undefined) return logFailure("closed", "the log is closed");
+  if (payload.byteLength > payloadBytesMax) {
+    return logFailure("tooLarge", `an entry has at most ${payloadBytesMax} bytes, not ${payload.byteLength}`);
+  }
+  if (id.length > ID_CHARS_MAX || !PLAIN_ID.test(id)) {
+    return logFailure("badId", `an id is 1 to ${ID_CHARS_MAX} letters, digits, ".", "_" or "-"`);
+  }
+  if (committer.waitingBytes > 0 && committer.waitingBytes + payload.byteLength > waitingBytesMax) {
+    return logFailure("busy", "the disk is behind with what it has to write");
+  }
+  if (!hasRoom(log, recordBytes(id, payload))) return logFailure("full", `the log has its ${log.bytesMax} bytes`);
+  return commit(committer, id, payload);
+}
+
+function hasRoom({ shelf, committer, letters, bytesMax }: Log, bytes: number): boolean {
+  return shelf.bytes + committer.waitingBytes + letters.bytes + bytes <= bytesMax;
+}
+
+async function deadLetter(log: Log, entry: Entry, reason: string): Promise<LogFailure | undefined> {
+  if (log.closing !== undefined) return logFailure("closed", "the log is closed");
+  const failure = await writeDeadLetter(log.letters, entry, reason, log.nowMs());
+  if (failure === undefined) ack(log.taking, entry.offset);
+  return failure;
+}
+
+function stateOf({ shelf, committer, taking, letters, bytesMax }: Log): LogState {
+  return {
+    depth: shelf.depth,
+    inFlight: taking.inFlight.size,
+    waiting: taking.due.length,
+    bytes: shelf.bytes + letters.bytes,
+    oldestAtMs: oldestAtMs(shelf.segments),
+    segments: shelf.segments.length,
+    deadLetters: letters.count,
+    full: committer.failure?.code === "full" || shelf.bytes + letters.bytes >= bytesMax,
+    problems: { ...shelf.problems },
+  };
+}
+
+function oldestAtMs(segments: readonly Segment[]): number | undefined {
+  const oldest = segments.find((segment) => segment.left > 0);
+  return oldest?.times[lowest(oldest)];
+}
+
+async function close(log: Log): Promise<void> {
+  endTaking(log.taking);
+  await idle(log.committer);
+  await endActive(log.committer);
+  await log.letters.writing;
+  await closeShelf(log.shelf);
+  try {
+    await log.letters.file?.close();
+    await log.lock.release();
+  } catch (error) {
+    log.shelf.onProblem(`${log.shelf.dir}: cannot be left in order: ${String(error)}`);
+  }
+}
+
+function idle(committer: Committer): Promise<void> {
+  if (!committer.committing) return Promise.resolve();
+  return new Promise((resolve) => {
+    committer.onIdle = resolve;
+  });
 }
