@@ -8,6 +8,7 @@ import { EXTPROC_HELP, extproc } from "./extproc.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
 import { NGINX_HELP, nginx } from "./nginx.ts";
+import { QUEUE_HELP, queue } from "./queue.ts";
 import { RUN_HELP, run } from "./run.ts";
 import { SCHEMA_HELP, schema } from "./schema.ts";
 import { TEST_HELP, test } from "./test.ts";
@@ -25,11 +26,12 @@ const VERBS: { readonly [name: string]: Verb } = {
   check,
   list,
   schema,
+  queue,
 };
 
 const HELPS = [
   ...[EXTPROC_HELP, ENVOY_HELP, NGINX_HELP, RUN_HELP, TEST_HELP],
-  ...[EXPLAIN_HELP, LINT_HELP, CHECK_HELP, LIST_HELP, SCHEMA_HELP],
+  ...[EXPLAIN_HELP, LINT_HELP, CHECK_HELP, LIST_HELP, SCHEMA_HELP, QUEUE_HELP],
 ];
 
 const HELP = `binge: small event pipelines where the traffic already is

@@ -132,6 +132,24 @@ export async function* readDeadLetters(disk: Disk, dir: string): AsyncGenerator<
   }
 }
 
+/** Takes those out whose ids are not to be kept; the file is whole at any moment. Only while nobody writes to it. Rejects as the disk does. */
+export async function keepDeadLetters(disk: Disk, dir: string, keeps: (id: string) => boolean): Promise<void> {
+  const path = join(dir, DEAD_LETTERS);
+  const next = `${path}.next`;
+  const file = await disk.open(next, "create");
+  let bytes = 0;
+  for await (const letter of readDeadLetters(disk, dir)) {
+    if (letter === undefined || !keeps(letter.id)) continue;
+    const line = Buffer.from(`${letter.line}\n`);
+    await writeAll(file, line, bytes);
+    bytes += line.length;
+  }
+  await file.dataSync();
+  await file.close();
+  await disk.rename(next, path);
+  await disk.syncFolder(dir);
+}
+
 function readLine(line: string): DeadLetter | undefined {
   try {
     const { id, base64 } = JSON.parse(line) as { id?: unknown; base64?: unknown };

@@ -7,7 +7,7 @@ import { readName, type Segment, type SegmentName, segmentPath } from "./segment
 import { noteDiskFailure, type Shelf, setAside, tidy } from "./shelf.ts";
 
 /** The segments that a folder has, by their first offsets. Rejects as the disk does. */
-async function listSegments(disk: Shelf["disk"], dir: string): Promise<SegmentName[]> {
+export async function listSegments(disk: Shelf["disk"], dir: string): Promise<SegmentName[]> {
   const names = (await disk.list(dir)).map(readName).filter((name) => name !== undefined);
   return names.sort((a, b) => a.first - b.first);
 }
