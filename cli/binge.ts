@@ -5,6 +5,7 @@ import { ENVOY_HELP, envoy } from "./envoy.ts";
 import { Ending, Exit } from "./exit.ts";
 import { EXPLAIN_HELP, explain } from "./explain.ts";
 import { EXTPROC_HELP, extproc } from "./extproc.ts";
+import { LAMBDA_HELP, lambda } from "./lambda.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
 import { NGINX_HELP, nginx } from "./nginx.ts";
@@ -19,6 +20,7 @@ const VERBS: { readonly [name: string]: Verb } = {
   extproc,
   envoy,
   nginx,
+  lambda,
   run,
   test,
   explain,
@@ -30,8 +32,18 @@ const VERBS: { readonly [name: string]: Verb } = {
 };
 
 const HELPS = [
-  ...[EXTPROC_HELP, ENVOY_HELP, NGINX_HELP, RUN_HELP, TEST_HELP],
-  ...[EXPLAIN_HELP, LINT_HELP, CHECK_HELP, LIST_HELP, SCHEMA_HELP, QUEUE_HELP],
+  EXTPROC_HELP,
+  ENVOY_HELP,
+  NGINX_HELP,
+  LAMBDA_HELP,
+  RUN_HELP,
+  TEST_HELP,
+  EXPLAIN_HELP,
+  LINT_HELP,
+  CHECK_HELP,
+  LIST_HELP,
+  SCHEMA_HELP,
+  QUEUE_HELP,
 ];
 
 const HELP = `binge: small event pipelines where the traffic already is

@@ -1,7 +1,7 @@
 /** What a section waits for cannot hang its message. */
 import { faulted, type LinkedSection, type Verdict } from "../core/routes/section.ts";
 
-/** How long after the section's deadline, which acts between steps, one that does not come back is given up. */
+/** How long after a deadline, which acts between steps, one that does not come back is given up. */
 export const LATE_MS = 50;
 
 /** The verdict, or the fault `timeout` when a step does not come back. */

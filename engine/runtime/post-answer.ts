@@ -2,10 +2,10 @@
  * What whoever posts events is answered, by the daemon and the lambda alike: 200 when all pipelines did all of them, 400 for
  * what is no event, the status of a filter that refused, 500 for everything else that failed.
  */
-import { PROBLEM_JSON, replyBody } from "../core/routes/reply.ts";
+import { type Header, PROBLEM_JSON, replyBody } from "../core/routes/reply.ts";
 import { type Failure, failureText, finalText, type TextRun } from "./run-text.ts";
 
-export type PostAnswer = { status: number; contentType: string; body: string };
+export type PostAnswer = { status: number; headers: readonly Header[]; contentType: string; body: string };
 
 export type Wanted = {
   /** the final events instead of `Success` */
@@ -20,24 +20,24 @@ const FAILURES_TOLD = 100;
 export function answerPost(run: TextRun, wanted: Wanted): PostAnswer {
   if (run.unreadable !== "") return refusePost(400, run.unreadable, wanted.accept);
   if (run.failures.length > 0) return answerFailures(run.failures, wanted.accept);
-  if (!wanted.output) return { status: 200, contentType: "text/plain; charset=utf-8", body: "Success" };
+  if (!wanted.output) return { status: 200, headers: [], contentType: "text/plain; charset=utf-8", body: "Success" };
   const texts = run.finals.map(finalText);
   if (accepts(wanted.accept, "application/x-ndjson")) {
     // Untouched events keep their bytes, so one may have been written over several lines.
     const lines = texts.map((text) => `${text.replaceAll(/[\r\n]+/g, " ")}\n`);
-    return { status: 200, contentType: "application/x-ndjson", body: lines.join("") };
+    return { status: 200, headers: [], contentType: "application/x-ndjson", body: lines.join("") };
   }
-  return { status: 200, contentType: "application/json", body: `[${texts.join(",")}]` };
+  return { status: 200, headers: [], contentType: "application/json", body: `[${texts.join(",")}]` };
 }
 
 /** An answer without events: a sentence, or problem details (RFC 9457) for who asks for JSON. `detail` holds no values. */
 export function refusePost(status: number, detail: string, accept: string, failures: object[] = []): PostAnswer {
   if (!accepts(accept, "application/json") && !accepts(accept, PROBLEM_JSON)) {
-    return { status, contentType: "text/plain; charset=utf-8", body: `${detail}\n` };
+    return { status, headers: [], contentType: "text/plain; charset=utf-8", body: `${detail}\n` };
   }
   const problem = JSON.parse(replyBody({ ...NO_REPLY, status }, detail)) as object;
   const body = JSON.stringify(failures.length === 0 ? problem : { ...problem, failures });
-  return { status, contentType: PROBLEM_JSON, body };
+  return { status, headers: [], contentType: PROBLEM_JSON, body };
 }
 
 const NO_REPLY = { headers: [], body: "", contentType: "", grpcStatus: -1, rule: "" };
@@ -45,9 +45,10 @@ const NO_REPLY = { headers: [], body: "", contentType: "", grpcStatus: -1, rule:
 function answerFailures(failures: readonly Failure[], accept: string): PostAnswer {
   const [first] = failures as [Failure];
   // One refusal is answered as a proxy would.
+  const headers = failures.length === 1 ? (first.refusal?.headers ?? []) : [];
   if (failures.length === 1 && first.refusal !== undefined && first.refusal.body !== "") {
     const { status, contentType, body } = first.refusal;
-    return { status, contentType, body };
+    return { status, headers, contentType, body };
   }
   const isRefused = failures.every((failure) => failure.reason === "refused");
   const status = isRefused ? (first.refusal?.status ?? 422) : 500;
@@ -58,7 +59,7 @@ function answerFailures(failures: readonly Failure[], accept: string): PostAnswe
     ...{ event, pipeline, process, reason },
     detail: detail === "" ? undefined : detail,
   }));
-  return refusePost(status, lines.join("\n"), accept, members);
+  return { ...refusePost(status, lines.join("\n"), accept, members), headers };
 }
 
 function accepts(accept: string, mediaType: string): boolean {

@@ -14,7 +14,13 @@ const CONFIG = {
   ],
   processDefinitions: [
     { annotator: { name: "annotate", annotations: [{ fieldKey: "mark", value: "yes" }] } },
-    { filter: { name: "has-id", unless: "has(event.id)", reject: { status: 409, body: { error: "no id" } } } },
+    {
+      filter: {
+        name: "has-id",
+        unless: "has(event.id)",
+        reject: { status: 409, headers: { "x-why": "no id" }, body: { error: "no id" } },
+      },
+    },
     { continuation: { name: "only-slow", condition: "has(event.slow)" } },
     { spawner: { name: "sleep", doSync: true, job: { runnable: { pathToExec: "sleep", cmdArgs: ["30"] } } } },
     {
@@ -88,8 +94,10 @@ describe("what comes of them", () => {
     expect(finals.filter((final) => final.pipeline === "mark")).toHaveLength(3);
   });
 
-  test("the deadline ends a step that does not come back, and nothing begins after it", async () => {
-    const { finals, failures } = await run('[{"id":1,"slow":1},{"id":2}]', "", Date.now() + 300);
+  test("what does not come back is given up after the deadline, and nothing begins after it", async () => {
+    const never = { run: () => new Promise<never>(() => {}) };
+    const runner = { pipelines: runtime.pipelines, ports: { ...runtime.ports, commands: never } };
+    const { finals, failures } = await runText(runner, '[{"id":1,"slow":1},{"id":2}]', "", Date.now() + 100);
     expect(failures.map(({ event, reason, detail }) => ({ event, reason, detail }))).toEqual([
       { event: 1, reason: "timeout", detail: "no answer by the deadline" },
       { event: 2, reason: "timeout", detail: "not begun before the deadline" },
@@ -110,7 +118,7 @@ describe("the answer", () => {
   const plain = "text/plain; charset=utf-8";
 
   test("Success", async () =>
-    expect(await answer('{"id":1}')).toEqual({ status: 200, contentType: plain, body: "Success" }));
+    expect(await answer('{"id":1}')).toEqual({ status: 200, headers: [], contentType: plain, body: "Success" }));
 
   test("the final events, as an array or as lines", async () => {
     const array = await answer('{"id":1}', { output: true, accept: "*/*" });
@@ -123,7 +131,7 @@ describe("the answer", () => {
   });
 
   test("400 for what is no event, as text or as a problem", async () => {
-    expect(await answer("no")).toEqual({ status: 400, contentType: plain, body: "not valid JSON\n" });
+    expect(await answer("no")).toEqual({ status: 400, headers: [], contentType: plain, body: "not valid JSON\n" });
     const { contentType, body } = await answer("no", { output: false, accept: "application/json" });
     expect(contentType).toBe("application/problem+json");
     expect(JSON.parse(body)).toEqual({
@@ -137,6 +145,7 @@ describe("the answer", () => {
   test("one refusal is answered as its filter says", async () =>
     expect(await answer("{}")).toEqual({
       status: 409,
+      headers: [{ name: "x-why", value: "no id" }],
       contentType: "application/json",
       body: '{"error":"no id"}',
     }));

@@ -16,6 +16,7 @@ import type { Ports } from "../core/ports.ts";
 import { withSide } from "../core/processes/reserved.ts";
 import type { Reply } from "../core/routes/reply.ts";
 import { type PipelineResult, runAll } from "../core/run-all.ts";
+import { LATE_MS } from "./in-time.ts";
 
 /** What an event runs through: a runtime, or some of its pipelines. */
 export type Runner = { pipelines: readonly LinkedPipeline[]; ports: Ports };
@@ -40,6 +41,8 @@ export type Failure = {
 export type EventRun = { finals: Final[]; failures: Failure[] };
 
 export type TextRun = EventRun & {
+  /** how many there were */
+  events: number;
   /** why the text is no events, in words, nothing of it; "" when it is */
   unreadable: string;
 };
@@ -60,9 +63,10 @@ export function readEvent(text: string): Event | { unreadable: string } {
  * Each gets an id of its own. A failing one stops no other.
  */
 export async function runText(runner: Runner, text: string, contentType: string, deadlineMs: number): Promise<TextRun> {
-  const run: TextRun = { finals: [], failures: [], unreadable: "" };
+  const run: TextRun = { events: 0, finals: [], failures: [], unreadable: "" };
   const body = readEvents(text, contentType);
   if (body.fault !== undefined) return { ...run, unreadable: text.trim() === "" ? "there is no event" : body.detail };
+  run.events = body.events.length;
   for (let i = 0; i < body.events.length; i++) {
     const pending = runEvent(runner, body.events[i] as Event, runner.ports.ids.uuid(), deadlineMs, i + 1);
     const { finals, failures } = pending instanceof Promise ? await pending : pending;
@@ -117,7 +121,7 @@ function runOf(results: readonly PipelineResult[], number: number): EventRun {
 function orLate(run: Promise<EventRun>, remainingMs: number, number: number): Promise<EventRun> {
   return new Promise((resolve, reject) => {
     const giveUp = () => resolve(late(number, "no answer by the deadline"));
-    const timer = setTimeout(giveUp, Math.max(0, remainingMs));
+    const timer = setTimeout(giveUp, Math.max(0, remainingMs) + LATE_MS);
     run.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -39,7 +39,14 @@ function newSystem<S extends Parsed>(
       if ("error" in parsed) return parsed;
       const { outputType, connectionString } = parsed;
       const optionFields = parsed.optionFields ?? definition.options ?? {};
-      return { type, outputType, connectionString, optionFields, open: (deps) => open(parsed, deps) };
+      return {
+        scheme: definition.key,
+        type,
+        outputType,
+        connectionString,
+        optionFields,
+        open: (deps) => open(parsed, deps),
+      };
     },
   };
 }

@@ -61,6 +61,8 @@ export type OpenedSystem = {
 
 /** A connection string understood, ready to be opened. */
 export type Connection = Parsed & {
+  /** the key of the system that it leads to */
+  scheme: string;
   type: SystemType;
   optionFields: Fields;
   open(deps: SystemDeps): Promise<OpenedSystem | SystemError>;
