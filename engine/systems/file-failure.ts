@@ -4,8 +4,11 @@ import { access, stat } from "node:fs/promises";
 import type { SystemError } from "../core/ports.ts";
 import { errorCode, failure } from "./failure.ts";
 
-/** Full disks are emptied, descriptors come back, folders are mounted again. */
-const RETRYABLE = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EAGAIN", "EBUSY", "EIO", "ENOENT", "ESTALE"]);
+/** Full disks are emptied, descriptors come back; folders are mounted again, put in place, given to whom they belong. */
+const RETRYABLE = new Set([
+  ...["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EAGAIN", "EBUSY", "EIO"],
+  ...["ENOENT", "ESTALE", "ENOTDIR", "EROFS", "EACCES", "EPERM"],
+]);
 
 export function fileFailure(doing: string, thrown: unknown): SystemError {
   const code = errorCode(thrown);

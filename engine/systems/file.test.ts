@@ -216,6 +216,9 @@ describe("a folder", () => {
       message: "writing the file failed (ENOENT)",
       retryable: true,
     });
+    await writeFile(directory, "in its place");
+    expect(await sendEvent(opened.port, "a", "{}")).toMatchObject({ code: "ENOTDIR", retryable: true });
+    await rm(directory);
     await mkdir(directory);
     expect(await sendEvent(opened.port, "a", "{}")).toEqual({ reply: "" });
   });
