@@ -64,8 +64,11 @@ export const SYSTEM_TYPES = [
 ] as const;
 export type SystemType = (typeof SYSTEM_TYPES)[number];
 
-/** Why a system did not do what it was asked. Never thrown. */
-export type SystemError = { code: string; message: string; retryable: boolean };
+/**
+ * Why a system did not do what it was asked. Never thrown. `divisible`: it refused what it was sent for what it is, not who
+ * sends it or where to; a part of it may be taken.
+ */
+export type SystemError = { code: string; message: string; retryable: boolean; divisible?: true };
 
 export type KeyValueStore = {
   put(key: string, value: Uint8Array): Promise<SystemError | undefined>;

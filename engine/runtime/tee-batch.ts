@@ -1,7 +1,7 @@
-/** What a tee's queue sends in one call: one copy, or as many as a batch's limits let together. */
+/** What a tee's queue sends in one call: one copy, or as many as a batch's limits let together; and the halves of it. */
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gunzip, gzip } from "node:zlib";
 import type { BatchLimits, TeeSending, TeeTarget } from "../core/ports.ts";
 import { keyPrefixAt, type Outgoing } from "../systems/send.ts";
 
@@ -13,6 +13,8 @@ export type Batch = {
   ids: string[];
   /** their JSON, as bytes; empty once `outgoing` is made of it */
   events: Buffer[];
+  /** how long each is */
+  sizes: number[];
   /** of the events as a batch holds them, separators included */
   bytes: number;
   /** what the queue took of the process's memory for it */
@@ -21,6 +23,10 @@ export type Batch = {
   outgoing: Outgoing | undefined;
   /** tries that failed */
   retries: number;
+  /** of one that was refused whole: the half that is sent when this one is settled */
+  next: Batch | undefined;
+  /** how often it and the others it was one with may still be halved */
+  halvings: { left: number };
   /** ends what it waits for: more events, or the next try */
   cancel: (() => void) | undefined;
   /** sent or dropped: an answer that comes later changes nothing */
@@ -38,14 +44,20 @@ export function newBatch(target: TeeTarget, sending: TeeSending, nowMs: number, 
     begunAtMs: nowMs,
     ids: [first.id],
     events: [first.event],
+    sizes: [first.event.byteLength],
     bytes: first.event.byteLength + SEPARATOR_BYTES,
     charged: first.charge,
     outgoing: undefined,
     retries: 0,
+    next: undefined,
+    halvings: { left: HALVINGS_MAX },
     cancel: undefined,
     settled: false,
   };
 }
+
+/** So much a few bad events in ten thousand take; where all are bad, a target is not asked twice for each. */
+const HALVINGS_MAX = 128;
 
 /** Whether a copy that comes now belongs into a batch that has begun. */
 export function takesCopy(batch: Batch, limits: BatchLimits, copy: Copy, nowMs: number): boolean {
@@ -63,6 +75,7 @@ const SEPARATOR_BYTES = 1;
 export function addCopy(batch: Batch, copy: Copy): void {
   batch.ids.push(copy.id);
   batch.events.push(copy.event);
+  batch.sizes.push(copy.event.byteLength);
   batch.bytes += copy.event.byteLength + SEPARATOR_BYTES;
   batch.charged += copy.charge;
 }
@@ -87,6 +100,45 @@ export function ownId(id: string): string {
 
 const ANYTHING = /^./s;
 
+/** What an event takes beside its bytes: its id, its buffer, its batch, its places in lists (`npm run bench:tee`). */
+export const EVENT_OVERHEAD_BYTES = 512;
+
+/** Whether parts of a batch that was refused whole may be sent: each object of a store is one batch for good. */
+export function isDivisible({ ids, sending, target, halvings }: Batch): boolean {
+  return sending.batch !== null && ids.length > 1 && target.type !== "ExternalObjectStore" && halvings.left > 0;
+}
+
+/** The two halves of a batch that was sent and refused, the second behind the first. */
+export async function halvesOf(batch: Batch): Promise<Batch> {
+  const copies = await copiesOf(batch);
+  const half = Math.ceil(copies.length / 2);
+  batch.halvings.left--;
+  const second = batchOf(batch, copies.slice(half), batch.next);
+  return batchOf(batch, copies.slice(0, half), second);
+}
+
+function batchOf(whole: Batch, copies: readonly Copy[], next: Batch | undefined): Batch {
+  const [first, ...others] = copies;
+  const part = newBatch(whole.target, whole.sending, whole.begunAtMs, first as Copy);
+  for (const copy of others) addCopy(part, copy);
+  part.halvings = whole.halvings;
+  part.next = next;
+  return part;
+}
+
+/** Out of what was sent of them; bytes of their own, so that a half that is settled lets go of its events. */
+async function copiesOf({ outgoing, ids, sizes }: Batch): Promise<Copy[]> {
+  const { body, codec } = outgoing as Outgoing;
+  const bytes = codec === "ndjson.gz" ? await gunzipAsync(body) : body;
+  let at = codec === "json" ? OPEN.byteLength : 0;
+  return sizes.map((size, i) => {
+    const event = Buffer.allocUnsafeSlow(size);
+    event.set(bytes.subarray(at, at + size));
+    at += size + SEPARATOR_BYTES;
+    return { id: ids[i] as string, event, charge: size + EVENT_OVERHEAD_BYTES };
+  });
+}
+
 /** Makes what is sent of a batch that gets no more events, and lets go of these. */
 export async function outgoingOf(batch: Batch): Promise<Outgoing> {
   const limits = batch.sending.batch;
@@ -101,6 +153,7 @@ export async function outgoingOf(batch: Batch): Promise<Outgoing> {
 /** Traffic needs the processor more than the store its bytes: 6 takes two to four times as long for a seventh less. */
 const GZIP_LEVEL = 3;
 const gzipAsync = promisify(gzip);
+const gunzipAsync = promisify(gunzip);
 
 /** The same events have the same id: whoever gets them twice can tell. 32 hexadecimal digits. */
 function batchId(ids: readonly string[]): string {

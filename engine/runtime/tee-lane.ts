@@ -6,7 +6,7 @@ import type { Sent } from "../systems/send.ts";
 import { type LossLog, newLossLog, shownError } from "./counters.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { Timers } from "./ports.ts";
-import { type Batch, outgoingOf } from "./tee-batch.ts";
+import { type Batch, halvesOf, isDivisible, outgoingOf } from "./tee-batch.ts";
 import {
   answered,
   type Circuit,
@@ -107,8 +107,16 @@ export function release(queue: Queue, lane: Lane, batch: Batch): void {
   lane.busy.delete(batch);
   hold(queue, lane, -batch.ids.length, -batch.charged);
   queue.options.memory.give("tees", batch.charged);
+  if (batch.next !== undefined) replace(lane, batch, batch.next);
   schedule(queue, lane);
   if (queue.events === 0) queue.onEmpty?.();
+}
+
+/** The place of a batch that is settled, or halved, goes to another: no more are under way than allowed. */
+function replace(lane: Lane, batch: Batch, other: Batch): void {
+  lane.busy.delete(batch);
+  lane.busy.add(other);
+  lane.due.push(other);
 }
 
 export function lose(queue: Queue, lane: Lane, reason: DropReason, events: number, error: string): void {
@@ -180,9 +188,25 @@ function settle(queue: Queue, lane: Lane, batch: Batch, answer: Sent | SystemErr
     retryLater(queue, lane, batch);
     return;
   }
+  if (error?.divisible === true && isDivisible(batch)) {
+    halve(queue, lane, batch);
+    return;
+  }
   if (error === undefined) queue.options.counters.add("teeSent", lane.name, batch.ids.length);
   else lose(queue, lane, refusalReason(error), batch.ids.length, error.message);
   release(queue, lane, batch);
+}
+
+function halve(queue: Queue, lane: Lane, batch: Batch): void {
+  const replaceBy = (first: Batch): void => {
+    if (batch.settled) return; // dropped at shutdown meanwhile
+    batch.settled = true; // its halves hold what it took
+    replace(lane, batch, first);
+    start(queue, lane);
+  };
+  halvesOf(batch).then(replaceBy, (thrown: unknown) =>
+    settle(queue, lane, batch, failure("bug", String(thrown), false)),
+  );
 }
 
 function retryLater(queue: Queue, lane: Lane, batch: Batch): void {

@@ -23,9 +23,14 @@ const TEES: readonly TeeSending[] = [
 const REASONS = ["full", "tooLarge", "retries", "shutdown"] as const;
 type Reason = (typeof REASONS)[number];
 const TOO_LARGE: SystemError = { code: "tooLarge", message: "SECRET", retryable: false };
+const BAD: SystemError = { code: "http422", message: "SECRET", retryable: false, divisible: true };
 
-/** How a target behaves; `stalled` answers nothing until it changes. */
-const MOODS = { well: SENT, down: DOWN, refusing: WRONG, tooLarge: TOO_LARGE, stalled: undefined } as const;
+/** How a target behaves; `stalled` answers nothing until it changes, `picky` refuses whatever a bad event is in. */
+const MOODS = { well: SENT, down: DOWN, refusing: WRONG, tooLarge: TOO_LARGE, picky: BAD, stalled: undefined } as const;
+
+function isBad(id: string): boolean {
+  return Number(id) % 3 === 0;
+}
 type Mood = keyof typeof MOODS;
 
 type Target = { mood: Mood; latencyMs: number; held: (() => void)[]; underWay: number };
@@ -90,7 +95,8 @@ function receive(world: World, name: Name, outgoing: Outgoing): Promise<Sent | S
   if (target.underWay > LIMITS.concurrency) world.violations.push(`${target.underWay} under way to ${name}`);
   return new Promise((resolve) => {
     const answer = (): void => {
-      const said = MOODS[target.mood];
+      const mood = MOODS[target.mood];
+      const said = mood === BAD && !ids.some(isBad) ? SENT : mood;
       if (said === undefined) {
         target.held.push(answer);
         return;
@@ -107,6 +113,7 @@ function receive(world: World, name: Name, outgoing: Outgoing): Promise<Sent | S
 function note(world: World, name: Name, ids: readonly string[], said: Sent | SystemError): void {
   for (const id of ids) {
     const held = world.held.get(id) as Held;
+    if (said === BAD && ids.length > 1) continue; // its part of the batch comes again
     if ("reply" in said) world.acknowledged.add(id);
     else if (said.retryable && ++held.failures <= LIMITS.retriesMax) continue;
     else world.lost[name][said === TOO_LARGE ? "tooLarge" : "retries"]++;

@@ -1,13 +1,24 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import type { BatchLimits, TeeSending, TeeTarget } from "../core/ports.ts";
+import {
+  type BatchLimits,
+  CODECS,
+  type Codec,
+  type SystemError,
+  type SystemType,
+  type TeeSending,
+  type TeeTarget,
+} from "../core/ports.ts";
 import { deliverTo, directTees } from "../systems/direct-tees.ts";
 import { isSystemError } from "../systems/failure.ts";
 import { newMemory } from "../systems/memory.ts";
 import { findSystem } from "../systems/registry.ts";
+import type { Outgoing } from "../systems/send.ts";
 import { newCounters } from "./counters.ts";
+import { newMemoryBudget } from "./memory-budget.ts";
 import { nodeTimers } from "./ports.ts";
 import { queuedTees } from "./tee-queue.ts";
 import { chargeOf, DOWN, newRig, ONE_BY_ONE, type Rig, SENT, targetOf, WRONG } from "./testing/tee-rig.ts";
@@ -87,6 +98,85 @@ describe("an offered event", () => {
     rig.offer("a", "1", "{}");
     await rig.timers.settle();
     expect(rig.count("teeDropped", "a|retries")).toBe(1);
+    expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
+  });
+});
+
+describe("a batch that is refused for what is in it", () => {
+  const BAD: SystemError = { code: "http422", message: "", retryable: false, divisible: true };
+  const eventsIn = async ({ body, codec }: Outgoing): Promise<number[]> => {
+    const text = (codec === "ndjson.gz" ? gunzipSync(body) : Buffer.from(body)).toString();
+    const lines = codec === "json" ? (JSON.parse(text) as { n: number }[]) : text.trimEnd().split("\n");
+    return lines.map((line) => (typeof line === "string" ? (JSON.parse(line) as { n: number }) : line).n);
+  };
+
+  /** A queue whose target refuses whatever the one bad event is in; which events came in each call. */
+  function newPicky(codec: Codec, type: SystemType, bad: (n: number) => boolean) {
+    const calls: number[][] = [];
+    const rig = newRig({
+      deliver: async (_target, outgoing) => {
+        const events = await eventsIn(outgoing);
+        calls.push(events);
+        return events.some(bad) ? BAD : SENT;
+      },
+      timers: nodeTimers(),
+      memory: newMemoryBudget(40_000_000, newCounters()),
+      eventsMax: 10_000,
+      targetEvents: 10_000,
+      targetBytes: 8_000_000,
+    });
+    const sending: TeeSending = { tee: "t", keyPrefix: "", batch: { events: 1000, bytes: 200_000, ms: 60_000, codec } };
+    const offer = (count: number) => {
+      const target = { ...targetOf("a"), type };
+      for (let n = 0; n < count; n++) rig.queue.offer(target, sending, `id-${n}`, JSON.stringify({ n, é: "\u00e9" }));
+    };
+    return { ...rig, calls, offer };
+  }
+
+  test.each(CODECS)("loses the bad one alone, as %s, and the rest comes once and in order", async (codec) => {
+    const rig = newPicky(codec, "ExternalHttp", (n) => n === 5);
+    rig.offer(8);
+    await rig.queue.drain(10_000);
+    expect(rig.calls).toEqual([[0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4], [5], [6, 7]]);
+    expect(rig.count("teeSent", "a")).toBe(7);
+    expect(rig.count("teeDropped", "a|retries")).toBe(1);
+    expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
+    expect(rig.lines.map(({ line }) => line)).toEqual([
+      expect.stringContaining("1 lost since the last line (retries 1)"),
+    ]);
+  });
+
+  test("is not taken apart without end: where all are bad, the calls are bounded, and all are counted", async () => {
+    const rig = newPicky("ndjson", "ExternalPubSub", () => true);
+    rig.offer(1000);
+    await rig.queue.drain(10_000);
+    expect(rig.calls.length).toBe(2 * 128 + 1);
+    expect(rig.count("teeDropped", "a|retries")).toBe(1000);
+    expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
+  });
+
+  test("is one object for good where it goes to an object store", async () => {
+    const rig = newPicky("ndjson", "ExternalObjectStore", (n) => n === 5);
+    rig.offer(8);
+    await rig.queue.drain(10_000);
+    expect(rig.calls).toHaveLength(1);
+    expect(rig.count("teeDropped", "a|retries")).toBe(8);
+  });
+
+  test("is counted whole as lost when the end comes before its halves are sent", async () => {
+    const rig = newRig();
+    const batch: BatchLimits = { events: 4, bytes: 1000, ms: 1000, codec: "ndjson" };
+    for (let n = 0; n < 4; n++)
+      rig.queue.offer(targetOf("a"), { tee: "t", keyPrefix: "", batch }, `${n}`, `{"n":${n}}`);
+    await rig.timers.settle();
+    rig.calls[0]?.answer(BAD);
+    await rig.timers.settle();
+    expect(rig.calls).toHaveLength(1);
+    expect(rig.queue.gauges().events).toBe(4);
+    const drained = rig.queue.drain(100);
+    await rig.timers.advance(100);
+    await drained;
+    expect(rig.count("teeDropped", "a|shutdown")).toBe(4);
     expect(rig.queue.gauges()).toMatchObject({ events: 0, bytes: 0 });
   });
 });

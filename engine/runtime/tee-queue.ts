@@ -10,9 +10,21 @@
  *     v                    v        v
  *   full, tooLarge,     shutdown   retries, tooLarge, shutdown      (dropped, by reason)
  *   shutdown
+ *
+ * A batch that is refused for what is in it is halved, and its halves, until what is bad stands alone: the rest is sent.
  */
 import type { BatchLimits, TeeSending, Tees, TeeTarget } from "../core/ports.ts";
-import { addCopy, type Batch, type Copy, isFull, newBatch, ownBytes, ownId, takesCopy } from "./tee-batch.ts";
+import {
+  addCopy,
+  type Batch,
+  type Copy,
+  EVENT_OVERHEAD_BYTES,
+  isFull,
+  newBatch,
+  ownBytes,
+  ownId,
+  takesCopy,
+} from "./tee-batch.ts";
 import { halfOpen } from "./tee-circuit.ts";
 import { hold, type Lane, lose, newLane, type Queue, release, schedule, type TeeQueueOptions } from "./tee-lane.ts";
 
@@ -43,9 +55,6 @@ export function newTeeQueue(options: TeeQueueOptions): TeeQueue {
 export function queuedTees(queue: Pick<TeeQueue, "offer">, direct: Tees): Tees {
   return { ...direct, waits: false, offer: queue.offer };
 }
-
-/** What an event takes beside its bytes: its id, its buffer, its batch, its places in lists (`npm run bench:tee`). */
-export const EVENT_OVERHEAD_BYTES = 512;
 
 function offer(queue: Queue, target: TeeTarget, sending: TeeSending, id: string, payload: string): void {
   const lane = laneOf(queue, target);
@@ -149,16 +158,23 @@ function drain(queue: Queue, timeoutMs: number, resolve: () => void): void {
 
 function closeLane(queue: Queue, lane: Lane): void {
   lane.cancelWait?.();
-  const left = [...lane.busy, ...lane.waiting.slice(lane.head)].filter((batch) => batch !== undefined);
+  const left = [...[...lane.busy].flatMap(withNext), ...lane.waiting.slice(lane.head)].filter(
+    (batch) => batch !== undefined,
+  );
   lane.waiting = [];
   lane.head = 0;
   lane.due = [];
   let events = 0;
   for (const batch of left) {
     batch.cancel?.();
+    batch.next = undefined;
     events += batch.ids.length;
     release(queue, lane, batch);
   }
   if (events > 0) lose(queue, lane, "shutdown", events, "");
   lane.losses.flush();
+}
+
+function withNext(batch: Batch): Batch[] {
+  return batch.next === undefined ? [batch] : [batch, ...withNext(batch.next)];
 }

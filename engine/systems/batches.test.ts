@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import type { SystemError } from "../core/ports.ts";
 import { type BatchAnswer, newBatches } from "./batches.ts";
-import { failure } from "./failure.ts";
+import { failure, refusedContent } from "./failure.ts";
 
-const NEVER = failure("never", "", false);
+const NEVER = refusedContent("never", "");
+const FORBIDDEN = failure("forbidden", "", false);
 const LATER = failure("later", "", true);
 
 /** Sends hang until the test ends them. */
@@ -54,11 +55,21 @@ test("each item may have its own answer", async () => {
   expect(await answers).toEqual([undefined, NEVER, undefined]);
 });
 
-test("one that is never taken fails alone; what may be taken later is not split", async () => {
+test("one that is never taken fails alone, found by halves; what may be taken later is not split", async () => {
   const { batches, sent, end } = setUp(1);
   const answers = Promise.all([0, 1, 2, 3].map((item) => batches.add(item, 1)));
   await end(LATER);
-  for (const answer of [NEVER, undefined, NEVER, undefined] satisfies (SystemError | undefined)[]) await end(answer);
-  expect(sent).toEqual([[0], [1, 2, 3], [1], [2], [3]]);
+  const told = [NEVER, NEVER, undefined, NEVER, undefined] satisfies (SystemError | undefined)[];
+  for (const answer of told) await end(answer);
+  expect(sent).toEqual([[0], [1, 2, 3], [1, 2], [1], [2], [3]]);
   expect(await answers).toEqual([LATER, undefined, NEVER, undefined]);
+});
+
+test("a refusal that is about the sender is not asked for again, one by one", async () => {
+  const { batches, sent, end } = setUp(1);
+  const answers = Promise.all([0, 1, 2].map((item) => batches.add(item, 1)));
+  await end(undefined);
+  await end(FORBIDDEN);
+  expect(sent).toEqual([[0], [1, 2]]);
+  expect(await answers).toEqual([undefined, FORBIDDEN, FORBIDDEN]);
 });

@@ -58,9 +58,11 @@ function takeBatch<T>({ bytesMax, itemsMax }: BatchOptions<T>, waiting: Waiting<
 
 async function sendBatch<T>(options: BatchOptions<T>, batch: readonly Waiting<T>[]): Promise<void> {
   const answer = await options.send(batch.map(({ item }) => item));
-  if (answer !== undefined && "retryable" in answer && !answer.retryable && batch.length > 1) {
+  if (answer !== undefined && "retryable" in answer && answer.divisible === true && batch.length > 1) {
     // One that is never taken must not take the others with it.
-    for (const one of batch) await sendBatch(options, [one]);
+    const half = Math.ceil(batch.length / 2);
+    await sendBatch(options, batch.slice(0, half));
+    await sendBatch(options, batch.slice(half));
     return;
   }
   for (const [i, { resolve }] of batch.entries())

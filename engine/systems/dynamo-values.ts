@@ -12,9 +12,9 @@ import {
   type Table,
   tableFailure,
 } from "./dynamo-table.ts";
-import { CONFLICT, failure, isSystemError } from "./failure.ts";
+import { CONFLICT, failure, isSystemError, refusedContent } from "./failure.ts";
 
-const TOO_LARGE = failure("tooLarge", "DynamoDB keeps nothing of more than 400 KB", false);
+const TOO_LARGE = refusedContent("tooLarge", "DynamoDB keeps nothing of more than 400 KB");
 
 export function dynamoValues(table: Table): KeyValueStore {
   const { client, library, name } = table;

@@ -5,7 +5,7 @@
 import type { ConfigOf, SystemDefinition } from "../core/definition.ts";
 import type { SearchIndex, SystemError, SystemType } from "../core/ports.ts";
 import { type BatchAnswer, newBatches } from "./batches.ts";
-import { CLOSED, failure, isSystemError, refuseId } from "./failure.ts";
+import { CLOSED, failure, isSystemError, refusedContent, refuseId } from "./failure.ts";
 import { type Exchange, type Exchanges, newExchanges } from "./http-exchange.ts";
 import { type Parameters, parseBoolean, parseParameters, partsOf } from "./parameters.ts";
 import { searchDocument } from "./search-document.ts";
@@ -193,7 +193,8 @@ async function ask(nodes: readonly Exchanges[], body: Buffer): Promise<Exchange 
 }
 
 function refusedStatus(status: number, doing: string): SystemError {
-  if (status === 413) return failure("tooLarge", `status 413 ${doing}: larger than the server takes`, false);
+  if (status === 413) return refusedContent("tooLarge", `status 413 ${doing}: larger than the server takes`);
+  if (status === 400) return refusedContent("http400", `status 400 ${doing}`);
   return failure(`http${status}`, `status ${status} ${doing}`, status >= 500 || status === 429 || status === 408);
 }
 

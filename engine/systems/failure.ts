@@ -5,6 +5,11 @@ export function failure(code: string, message: string, retryable: boolean): Syst
   return { code, message, retryable };
 }
 
+/** Refused for good, for its size or for what is in it. */
+export function refusedContent(code: string, message: string): SystemError {
+  return { code, message, retryable: false, divisible: true };
+}
+
 /** What every port answers once its system is closed. */
 export const CLOSED: SystemError = failure("closed", "the system is closed", false);
 

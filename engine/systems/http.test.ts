@@ -110,6 +110,7 @@ describe("an HTTP target", () => {
     [401, false],
     [404, false],
     [408, true],
+    [413, false],
     [422, false],
     [425, true],
     [429, true],
@@ -121,6 +122,7 @@ describe("an HTTP target", () => {
       code: `http${status}`,
       message: `error status ${status} posting to url '${target.url}'`,
       retryable,
+      ...([400, 413, 422].includes(status) ? { divisible: true } : {}),
     });
   });
 

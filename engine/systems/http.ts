@@ -8,7 +8,7 @@ import { connect as connectTls } from "node:tls";
 import type { ConfigOf, SystemDefinition } from "../core/definition.ts";
 import type { HttpPoster, SystemError, SystemType } from "../core/ports.ts";
 import { headerValueError, writeRefusedBecause } from "../core/routes/header.ts";
-import { CLOSED, errorCode, failure, isSystemError, refuseId } from "./failure.ts";
+import { CLOSED, errorCode, failure, isSystemError, refusedContent, refuseId } from "./failure.ts";
 import { newExchanges } from "./http-exchange.ts";
 import { type OpenedSystem, type Parsed, type Probed, type Refusal, refuse, type SystemDeps } from "./system.ts";
 import { readTls, TLS_FIELD, type Tls } from "./tls.ts";
@@ -154,7 +154,13 @@ function connectTo(url: URL, tls: Tls, timeoutMs: number): Promise<Probed | Syst
   });
 }
 
+/** RFC 9110, 15.5: bad request, content too large, unprocessable content. */
+const ABOUT_THE_CONTENT = new Set([400, 413, 422]);
+
 function refusedStatus(status: number, shown: string): SystemError {
   const retryable = status >= 500 || status === 408 || status === 425 || status === 429;
-  return failure(`http${status}`, `error status ${status} posting to url '${shown}'`, retryable);
+  const message = `error status ${status} posting to url '${shown}'`;
+  return ABOUT_THE_CONTENT.has(status)
+    ? refusedContent(`http${status}`, message)
+    : failure(`http${status}`, message, retryable);
 }

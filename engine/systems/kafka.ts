@@ -12,7 +12,7 @@ import { parseText } from "../core/event/parse.ts";
 import { compilePath, lookup, type Path } from "../core/event/path.ts";
 import type { MessageAbout, Publisher, SystemError, SystemType } from "../core/ports.ts";
 import { type BatchAnswer, newBatches } from "./batches.ts";
-import { CLOSED, failure, isSystemError, refuseId } from "./failure.ts";
+import { CLOSED, failure, isSystemError, refusedContent, refuseId } from "./failure.ts";
 import { guardPublisher } from "./guard.ts";
 import { parseBoolean, parseParameters, partsOf } from "./parameters.ts";
 import { type OpenedSystem, type Parsed, type Probed, type Refusal, refuse, type SystemDeps } from "./system.ts";
@@ -206,6 +206,9 @@ async function send(client: Client, topic: string, messages: readonly Message[])
 /** The client's errors hold others; the broker's own has an `apiId`, and each says whether it may pass. */
 type Told = { message: string; code?: string; apiId?: string; canRetry?: boolean; errors?: Told[]; cause?: Told };
 
+/** One message, or all of a request together, is larger than the topic or the segments of its log take. */
+const TOO_LARGE = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+
 function kafkaFailure(doing: string, thrown: unknown): SystemError {
   const told = flatten(thrown as Told);
   // The client takes this for a mistake of the program's; a topic may come, as after a restore.
@@ -214,6 +217,8 @@ function kafkaFailure(doing: string, thrown: unknown): SystemError {
   }
   const code = told.find(({ apiId }) => apiId !== undefined)?.apiId ?? told.at(-1)?.code;
   if (code === undefined) return failure("bug", `${String(thrown)} ${doing}`, false);
+  if (TOO_LARGE.has(code)) return refusedContent("tooLarge", `${code} ${doing}`);
+  if (code === "INVALID_RECORD") return refusedContent(code, `${code} ${doing}`);
   return failure(
     code,
     `${code} ${doing}`,

@@ -7,7 +7,7 @@ import type { JetStreamClient } from "@nats-io/jetstream";
 import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
 import type { ConfigOf, SystemDefinition } from "../core/definition.ts";
 import type { MessageAbout, Publisher, SystemError, SystemType } from "../core/ports.ts";
-import { CLOSED, failure, isSystemError, refuseId } from "./failure.ts";
+import { CLOSED, failure, isSystemError, refusedContent, refuseId } from "./failure.ts";
 import { guardPublisher } from "./guard.ts";
 import { parseParameters, partsOf } from "./parameters.ts";
 import { type OpenedSystem, type Parsed, type Probed, type Refusal, refuse, type SystemDeps } from "./system.ts";
@@ -173,6 +173,9 @@ function headersOf({ headers }: Libraries, about: MessageAbout) {
   return made;
 }
 
+/** JetStream's `JSStreamMessageExceedsMaximumErr`. */
+const MESSAGE_TOO_LARGE = 10054;
+
 function natsFailure(libraries: Libraries, doing: string, thrown: unknown): SystemError {
   const { errors, JetStreamApiError } = libraries;
   const name = thrown instanceof Error ? thrown.name : String(thrown);
@@ -182,13 +185,17 @@ function natsFailure(libraries: Libraries, doing: string, thrown: unknown): Syst
   }
   if (thrown instanceof JetStreamApiError) {
     const { code, status } = thrown;
+    if (code === MESSAGE_TOO_LARGE) return refusedContent("tooLarge", `larger than the stream takes ${doing}`);
     return failure(`jetstream${code}`, `JetStream's error ${code} (status ${status}) ${doing}`, status >= 500);
   }
   if (thrown instanceof errors.AuthorizationError || thrown instanceof errors.PermissionViolationError) {
     return failure("refused", `${name} ${doing}: look at user, password, token or credentials`, false);
   }
-  // A message that is larger than the server takes, a header that is none.
-  if (thrown instanceof errors.InvalidArgumentError) return failure("invalid", `${thrown.message} ${doing}`, false);
+  // A header that is none, a message that is larger than the server takes.
+  if (thrown instanceof errors.InvalidArgumentError) {
+    const code = /max_payload/.test(thrown.message) ? "tooLarge" : "invalid";
+    return refusedContent(code, `${thrown.message} ${doing}`);
+  }
   return failure("unreachable", `${name} ${doing}`, true);
 }
 

@@ -21,7 +21,8 @@ export const SENDING_FIELDS = {
     ours: true,
     doc:
       "Gathers copies and sends them as one object, message or POST when the first of its limits is reached. Its id is " +
-      "made of its events' ids. Hosts that wait for their tees (`binge run`) send each copy by itself.",
+      "made of its events' ids. One that its target refuses for its size or its content is halved until what is bad stands " +
+      "alone, 128 times at most; an object of a store is not. Hosts that wait for their tees (`binge run`) send each copy by itself.",
     fields: {
       events: { kind: "integer", min: 1, max: 10_000, doc: "At most so many events. Default 1000." },
       bytes: {

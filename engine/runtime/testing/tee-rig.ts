@@ -4,8 +4,9 @@ import type { Outgoing, Sent } from "../../systems/send.ts";
 import { newCounters } from "../counters.ts";
 import { type MemoryBudget, newMemoryBudget } from "../memory-budget.ts";
 import type { Timers } from "../ports.ts";
+import { EVENT_OVERHEAD_BYTES } from "../tee-batch.ts";
 import type { TeeQueueOptions } from "../tee-lane.ts";
-import { EVENT_OVERHEAD_BYTES, newTeeQueue, type TeeQueue } from "../tee-queue.ts";
+import { newTeeQueue, type TeeQueue } from "../tee-queue.ts";
 
 export const ONE_BY_ONE: TeeSending = { tee: "t", keyPrefix: "", batch: null };
 

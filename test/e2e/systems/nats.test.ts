@@ -110,8 +110,8 @@ describe.skipIf(missing !== undefined)("NATS", () => {
     };
     expect(await send("nobody", "", 1)).toMatchObject({ code: "noStream", retryable: true });
     expect(await send(stream, ",stream=other", 1)).toMatchObject({ code: "jetstream10060", retryable: false });
-    expect(await send(stream, "", 2000)).toMatchObject({ code: "jetstream10054", retryable: false });
-    expect(await send(stream, "", 2_000_000)).toMatchObject({ code: "invalid", retryable: false });
+    expect(await send(stream, "", 2000)).toMatchObject({ code: "tooLarge", divisible: true });
+    expect(await send(stream, "", 2_000_000)).toMatchObject({ code: "tooLarge", divisible: true });
   });
 
   test("a server that is not there is out of reach at once, and found once it is", async () => {
