@@ -17,6 +17,9 @@ export type Server = {
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Starts it again, with the data it had. */
   start(): Promise<void>;
+  /** It stands still, its connections open, as a machine that swaps or a disk that hangs. */
+  pause(): void;
+  resume(): void;
   /** Ends the process and removes its data. */
   end(): Promise<void>;
 };
@@ -39,7 +42,10 @@ export async function startServer(program: ServerProgram): Promise<Server> {
     async start() {
       child = await started(program);
     },
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     async end() {
+      child.kill("SIGCONT"); // one that stands still does not hear SIGTERM
       await ended(child, "SIGTERM");
       await rm(program.folder, { recursive: true, force: true });
     },
