@@ -16,10 +16,16 @@ export function runProgram(
 ): Promise<Finished> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
-    const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs });
+    const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    // Node's own timeout goes on after a program could not start, and keeps the process alive for as long.
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => child.kill(), timeoutMs);
+    const end = (finished: Finished): void => {
+      clearTimeout(timer);
+      resolve(finished);
+    };
     child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
-    child.on("error", () => resolve({ code: null, output: "" }));
-    child.on("close", (code) => resolve({ code, output: Buffer.concat(chunks).toString("utf8") }));
+    child.on("error", () => end({ code: null, output: "" }));
+    child.on("close", (code) => end({ code, output: Buffer.concat(chunks).toString("utf8") }));
   });
 }
