@@ -1,6 +1,7 @@
 /**
  * What a tee costs: `npm run bench:tee`. Events per second to each system there is, the CPU that this process spends on one,
- * and the memory that a full queue takes. Real systems on loopback, each behind the runtime as a proxy has it; the queue
+ * the memory that a full queue takes, and what traffic through Envoy has of it (rig/tee-traffic.ts). Writes
+ * results/tees-DATE-MACHINE.json; `npm run bench -- --report` puts it into RESULTS.md. Real systems on loopback, each behind the runtime as a proxy has it; the queue
  * is kept from filling, so that nothing is lost, and a lost event ends the benchmark.
  *
  * A further system is a line in SYSTEMS.
@@ -19,9 +20,17 @@ import { findSystem } from "../engine/systems/registry.ts";
 import { whyNoGoPrograms } from "../tools/go-programs.ts";
 import { whyNoJavaProgram } from "../tools/java-programs.ts";
 import { BACKENDS, type StartBackend } from "../tools/start/backends.ts";
-import { scratchFolder, startProcess } from "./rig/processes.ts";
+import { findLoader, type Loader } from "./rig/load.ts";
+import { runToEnd, scratchFolder, startProcess, stopEverything } from "./rig/processes.ts";
+import { printScenarios } from "./rig/report.ts";
+import { withCircumstances, writeResults } from "./rig/results.ts";
+import { terminalTable } from "./rig/tables.ts";
+import { clientsTable, fullTable, systemsTable, type TeeResults, type TeeRound } from "./rig/tee-report.ts";
+import { measureTeeTraffic } from "./rig/tee-traffic.ts";
+import { findVariants, startUpstream } from "./rig/variants.ts";
 
 const ROUNDS = 5;
+const TRAFFIC_ROUNDS = 4;
 const EVENT_BYTES = 1024;
 /** Events in the queue at most: enough to keep every connection and batch busy. */
 const AHEAD = 4000;
@@ -170,9 +179,7 @@ function counted(runtime: Runtime, name: string): number {
   return rows.reduce((sum, row) => sum + row.value, 0);
 }
 
-type Round = { perSecond: number; cpuUs: number };
-
-async function round(system: System, batch: object | undefined): Promise<Round> {
+async function round(system: System, batch: object | undefined): Promise<TeeRound> {
   const target = await system.open();
   const runtime = await open(system.type, target.connectionString, batch);
   const offer = newOffer(runtime, EVENT_BYTES);
@@ -191,26 +198,20 @@ async function round(system: System, batch: object | undefined): Promise<Round> 
   return { perSecond: sent / seconds, cpuUs: (user + kernel) / sent };
 }
 
-function median(values: readonly number[]): { middle: number; spread: string } {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] as number;
-  return { middle: at(0.5), spread: `(${at(0).toFixed(1)} to ${at(1).toFixed(1)})` };
-}
-
-async function showSystem(system: System): Promise<void> {
+async function measureSystem(system: System): Promise<TeeResults["systems"]> {
   const missing = await system.missing?.();
   if (missing !== undefined) {
-    process.stdout.write(`${system.name.padEnd(14)} left out: ${missing}\n`);
-    return;
+    say(`${system.name} left out: ${missing}`);
+    return [];
   }
+  const measured: TeeResults["systems"] = [];
   for (const [name, batch] of system.batches ? BATCHES : BATCHES.slice(0, 1)) {
-    const rounds: Round[] = [];
+    const rounds: TeeRound[] = [];
     for (let i = 0; i < ROUNDS; i++) rounds.push(await round(system, batch));
-    const perSecond = Math.round(median(rounds.map((one) => one.perSecond)).middle);
-    const cpu = median(rounds.map((one) => one.cpuUs));
-    const line = `${perSecond.toString().padStart(9)}   ${cpu.middle.toFixed(1).padStart(6)} µs ${cpu.spread}`;
-    process.stdout.write(`${system.name.padEnd(14)} ${name.padEnd(24)} ${line}\n`);
+    measured.push({ name: system.name, batch: name, rounds });
+    say(`${system.name} ${name}`);
   }
+  return measured;
 }
 
 /** What lives, off the heap too: events are kept as bytes. What died is freed by and by. */
@@ -224,41 +225,79 @@ async function heldBytes(): Promise<number> {
 }
 
 /** Offers until the queue takes no more; what it then takes of the process, beside what it says it takes. */
-async function showFull(bytes: number, batch: object | undefined): Promise<number> {
+async function measureFull(eventBytes: number, batch: object | undefined): Promise<TeeResults["full"][number]> {
   const target = await httpTarget(["1000000000"]); // answers in eleven days
   const runtime = await open("ExternalHttp", target.connectionString, batch);
-  const offer = newOffer(runtime, bytes);
+  const offer = newOffer(runtime, eventBytes);
   const before = await heldBytes();
   while (counted(runtime, "teeDropped") === 0) for (let i = 0; i < 100; i++) offer();
   const held = (await heldBytes()) - before;
-  const { events, bytes: charged } = runtime.queued();
-  const mib = (value: number) => (value / 1024 / 1024).toFixed(1).padStart(6);
-  const kind = batch === undefined ? "one by one" : "in batches";
-  process.stdout.write(
-    `${bytes.toString().padStart(6)} bytes, ${kind}: ${events.toString().padStart(6)} events, ` +
-      `${mib(charged)} MiB by its own account, ${mib(held)} MiB really\n`,
-  );
+  const { events, bytes: accounted } = runtime.queued();
   await runtime.close(0);
   await target.stop();
-  return held / charged;
+  return { eventBytes, batch: batch === undefined ? "one by one" : "in batches", events, accounted, held };
+}
+
+/** Nobody listens there; DynamoDB's is asked at once, the others when they are needed. */
+const DEAD = "127.0.0.1:9";
+const CLIENTS: readonly (readonly [name: string, type: SystemType, connectionString: string])[] = [
+  ["mem:", "ExternalPubSub", "mem:bench"],
+  ["http:", "ExternalHttp", `http://${DEAD}/`],
+  ["s3:", "ExternalObjectStore", `s3:endpoint=${DEAD},bucketName=orders`],
+  ["dynamo:", "ExternalKVStore", `dynamo:endpoint=http://${DEAD},region=us-east-1,tableName=state,prefixLength=4`],
+  ["nats:", "ExternalPubSub", `nats:servers=${DEAD},subject=orders`],
+  ["kafka:", "ExternalPubSub", `kafka:servers=${DEAD},topicName=orders`],
+];
+
+async function measureClient(type: SystemType, connectionString: string): Promise<{ ms: number; bytes: number }> {
+  const args = ["--expose-gc", "bench/rig/client-cost.ts", type, connectionString];
+  const { code, stdout } = await runToEnd(process.execPath, args, 30_000);
+  const [ms, bytes] = stdout.split(" ").map(Number);
+  if (code !== 0 || ms === undefined || bytes === undefined) throw new Error(`opening ${connectionString} failed`);
+  return { ms, bytes };
+}
+
+async function measureAll(loader: Loader): Promise<Omit<TeeResults, "date">> {
+  const measured: Omit<TeeResults, "date" | "traffic"> = { systems: [], full: [], clients: [] };
+  for (const [name, type, connectionString] of CLIENTS) {
+    const rounds = [];
+    for (let i = 0; i < ROUNDS; i++) rounds.push(await measureClient(type, connectionString));
+    measured.clients.push({ name, rounds });
+  }
+  for (const system of SYSTEMS) measured.systems.push(...(await measureSystem(system)));
+  for (const bytes of [100, 1024, 16_384]) {
+    for (const batch of [undefined, { events: 500, seconds: 900 }]) measured.full.push(await measureFull(bytes, batch));
+  }
+  const bench = { loader, upstream: await startUpstream(0) };
+  const traffic = await measureTeeTraffic(bench, await findVariants(["native"]), TRAFFIC_ROUNDS, say);
+  return { ...measured, traffic };
 }
 
 async function main(): Promise<void> {
   if (global.gc === undefined) throw new Error("run it as npm run bench:tee: it needs --expose-gc");
-  process.stdout.write(`Node ${process.version}, ${EVENT_BYTES}-byte events, median of ${ROUNDS} rounds\n\n`);
-  process.stdout.write(`${"".padEnd(39)} ${"events/s".padStart(9)}   CPU per event\n`);
-  for (const system of SYSTEMS) await showSystem(system);
+  const loader = await findLoader(undefined, say);
+  const measured = await measureAll(loader);
+  process.stdout.write(`Node ${process.version}, ${EVENT_BYTES}-byte events, ${ROUNDS} rounds\n\n`);
+  process.stdout.write(terminalTable(systemsTable(measured)));
   process.stdout.write("\nA full queue, its target silent, of a process with the default budget\n");
-  let worst = 0;
-  for (const bytes of [100, 1024, 16_384]) {
-    for (const batch of [undefined, { events: 500, seconds: 900 }])
-      worst = Math.max(worst, await showFull(bytes, batch));
-  }
+  process.stdout.write(terminalTable(fullTable(measured)));
+  process.stdout.write(`\nOpening a system\n${terminalTable(clientsTable(measured))}\n`);
+  process.stdout.write(printScenarios([measured.traffic]));
+  const worst = Math.max(...measured.full.map(({ accounted, held }) => held / accounted));
   const met = worst <= 1.1;
   process.stdout.write(
     `\n${met ? "met   " : "MISSED"} memory really held, of what is accounted: ${worst.toFixed(2)} (≤ 1.10)\n`,
   );
   if (!met) process.exitCode = 1;
+  say(await writeResults("tees-", await withCircumstances(measured, loader.name)));
 }
 
-await main();
+function say(line: string): void {
+  process.stderr.write(`${line}\n`); // stdout is for the tables
+}
+
+try {
+  await main();
+} finally {
+  await stopEverything();
+}

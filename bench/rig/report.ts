@@ -50,8 +50,8 @@ function machineUse(scenarios: readonly ScenarioResult[]): string {
   return `Other programs took ${spread(percent, 0)} % of the machine meanwhile.${warning}\n`;
 }
 
-/** The page. `file`: name of the results it is made of, in the same folder tree. */
-export function page(results: Results, file: string): string {
+/** The page. `file`: name of the results it is made of, in the same folder tree; `tees`: its part about them. */
+export function page(results: Results, file: string, tees = ""): string {
   const judged = judge(results.scenarios, results.memory);
   const core = coreOf(results);
   const others = results.scenarios.filter(({ name }) => name !== CORE);
@@ -67,6 +67,7 @@ export function page(results: Results, file: string): string {
     ...others.map(scenarioPart),
     memoryPart(results),
     insidePart(results),
+    tees,
   ];
   return `${parts
     .join("\n")

@@ -58,6 +58,9 @@ const PROCESSES = {
 // Bounded, and the fastest there is: what a mirror costs the traffic is measured, not what a store costs.
 const RECENT = { externalType: "ExternalObjectStore", name: "recent", connectionString: "mem:recent" };
 
+/** Where a tee sends, and how. */
+export type Mirror = { externalType: string; connectionString: string; batch?: object };
+
 type Route = { methods?: string[]; enforce?: boolean; request?: object; response?: object };
 
 function config(processes: readonly (keyof typeof PROCESSES)[], route: Route): string {
@@ -68,6 +71,18 @@ function config(processes: readonly (keyof typeof PROCESSES)[], route: Route): s
     externalSystems: processes.includes("mirror") ? [RECENT] : [],
     http: { version: 1, routes: [{ name: "orders", match: { paths: ["/orders/**"], methods }, ...rest }] },
   });
+}
+
+/** The rewrite, and a copy that goes to a system: `name` tells which. */
+export function rewriteAndMirrorTo(name: string, { batch, ...external }: Mirror, size: Size): Work {
+  const plain = JSON.parse(config(["mark", "mirror"], REQUEST)) as { processDefinitions: object[] };
+  const mirror = { tee: { ...PROCESSES.mirror.tee, ...(batch && { batch }) } };
+  const changed = {
+    ...plain,
+    processDefinitions: [PROCESSES.mark, mirror],
+    externalSystems: [{ ...external, name: RECENT.name }],
+  };
+  return post(name, orderText(size), CHANGED, JSON.stringify(changed));
 }
 
 // 31: as deep as every njs goes.
