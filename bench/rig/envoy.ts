@@ -21,8 +21,8 @@ export type BenchProxy = Running & {
 export type EnvoyChoice = {
   /** configuration of agglo, whose routes and modes are Envoy's */
   config: string;
-  /** address of the ext_proc server; or what is in place of the filter */
-  filter: { server: string } | "lua" | "none";
+  /** addresses of the ext_proc server, one per process; or what is in place of the filter */
+  filter: { server: string | readonly string[] } | "lua" | "none";
   upstream: string;
   gracefulClose: boolean;
   /** descriptor of the file its access log goes to; undefined: formatted as users have it, but no disk comes into the figures */

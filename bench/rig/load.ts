@@ -6,12 +6,12 @@ import { buildGo } from "../../tools/go-build.ts";
 import { k6Path } from "../../tools/programs.ts";
 import { runToEnd, scratchFolder } from "./processes.ts";
 import { GO_MODULE } from "./variants.ts";
-import type { Expected, Work } from "./work.ts";
+import type { Expected, Request } from "./work.ts";
 
 /** Open loop with a `rate` (a second), closed loop without; ends after `seconds` or after so many `requests`. */
 export type Load = {
   target: string;
-  work: Work;
+  work: Request;
   expect: Expected;
   connections: number;
   rate?: number;
@@ -45,12 +45,11 @@ export type Loader = { name: LoaderName; run(load: Load): Promise<Loaded> };
  * server need), and its open loop has no coordinated omission.
  */
 export async function findLoader(wanted: LoaderName | undefined, say: (line: string) => void): Promise<Loader> {
-  const folder = scratchFolder();
   const built = wanted === "k6" ? { missing: "k6 is asked for" } : await buildGo(GO_MODULE, "load", "bench");
-  if ("file" in built) return { name: "go", run: (load) => runGo(built.file, folder, load) };
+  if ("file" in built) return { name: "go", run: (load) => runGo(built.file, scratchFolder(), load) };
   say(`load comes from k6, which takes much of two cores itself: ${built.missing}`);
   const k6 = await k6Path();
-  return { name: "k6", run: (load) => runK6(k6, folder, load) };
+  return { name: "k6", run: (load) => runK6(k6, scratchFolder(), load) };
 }
 
 /** Requests are given up after 15 s at the latest. */
@@ -62,7 +61,7 @@ function timeoutMs({ seconds, requests }: Load): number {
   return DRAIN_MS + 1000 * (seconds ?? (requests ?? 0) / SLOWEST_PER_SECOND);
 }
 
-/** The texts of a load as files, where both generators read them. */
+/** The texts of a load as files, where both generators read them; of its own, since loads may run side by side. */
 function writeFiles(folder: string, { work, expect, large }: Load) {
   const write = (name: string, text: string) => {
     const file = join(folder, name);

@@ -35,7 +35,7 @@ export type Variants = {
   nginx: DebianNginx | undefined;
 };
 
-const BINGE = fileURLToPath(new URL("../../cli/binge.ts", import.meta.url));
+export const BINGE = fileURLToPath(new URL("../../cli/binge.ts", import.meta.url));
 export const GO_MODULE = fileURLToPath(new URL("../peers/go/", import.meta.url));
 
 export async function findVariants(wanted: readonly Variant[]): Promise<Variants> {
@@ -134,6 +134,6 @@ export async function startUpstream(delayMs: number): Promise<Running & { addres
 }
 
 /** Our server logs "ext_proc on HOST:PORT", the others print "listening HOST:PORT". */
-function listeningAddress(said: string): string | undefined {
+export function listeningAddress(said: string): string | undefined {
   return /(?:listening|ext_proc on) (127\.0\.0\.1:\d+)/.exec(said)?.[1];
 }

@@ -4,14 +4,17 @@ import { marked, markedLines, orderLines, orderText, redactedText, SIZE_TITLES, 
 /** What the client must get. The upstream's answer says which body reached it (bench/rig/upstream.ts). */
 export type Expected = { status: number; body: string };
 
-export type Work = {
-  /** unique; also how the upstream's and the loader's files are told apart */
-  name: string;
+export type Request = {
   method: "POST" | "GET";
   path: string;
   contentType: string;
   /** undefined: a request without a body */
   body: string | undefined;
+};
+
+export type Work = Request & {
+  /** unique; also how the upstream's and the loader's files are told apart */
+  name: string;
   /** where nothing is done to the traffic */
   untouched: Expected;
   /** by a variant that does the work */
