@@ -104,14 +104,14 @@ function response(kind: number, replacementBytes: number): Buffer {
   return field(kind - 1, field(1, Buffer.concat([headerMutation, bodyMutation])));
 }
 
-function field(number: number, value: Buffer): Buffer {
+export function field(number: number, value: Buffer): Buffer {
   const head = [(number << 3) | 2];
   let length = value.length;
   for (; length > 127; length >>>= 7) head.push((length & 127) | 128);
   return Buffer.concat([Buffer.from([...head, length]), value]);
 }
 
-function envelope(message: Buffer): Buffer {
+export function envelope(message: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(message.length, 1);
   return Buffer.concat([head, message]);
