@@ -1,7 +1,7 @@
 /** The ext_proc filter, and what a route says to it. */
 import { needs, processingMode, ROUTE_MARK, routeMark } from "../engine/core/routes/needs.ts";
 import type { RoutePlan } from "../engine/core/routes/route.ts";
-import { messageTimeoutMs } from "./limits.ts";
+import { MAX_MESSAGE_TIMEOUT_MS, messageTimeoutMs } from "./limits.ts";
 import { EXT_PROC_CLUSTER } from "./options.ts";
 import { lines, quoted, yaml } from "./yaml.ts";
 
@@ -67,6 +67,8 @@ function extProcFilter(routes: readonly RoutePlan[]): string {
         # Half a second over the longest deadlineMs of the routes: the server answers before, as the route's onFault says;
         # this is for a server that hangs, and answers 504.
         message_timeout: ${messageTimeoutMs(routes) / 1000}s
+        # A deadline may be raised by a reload: the server says for each message that waits how long it may take.
+        max_message_timeout: ${MAX_MESSAGE_TIMEOUT_MS / 1000}s
         # Rules guard traffic, so a server that is gone stops it. Routes that can only pass traffic say otherwise below.
         failure_mode_allow: false
         # The server only ever switches a body off that a route need not look at (a media type no section covers).

@@ -7,6 +7,9 @@ const SLACK_MS = 500;
 /** For routes without a deadline: a server that hangs must not hold requests for ever. */
 const NO_DEADLINE_MS = 30_000;
 
+/** The longest deadline that a route may have (core/routes/section-config.ts), with what the server asks for besides. */
+export const MAX_MESSAGE_TIMEOUT_MS = 60_000 + SLACK_MS;
+
 /** How long Envoy waits for an answer to one message, over all routes. */
 export function messageTimeoutMs(routes: readonly RoutePlan[]): number {
   let longest = 0;

@@ -324,11 +324,11 @@ class RoutedTreatment implements Treatment {
     return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
   }
 
-  // With a configuration of ours Envoy waits longer than any of its routes may take; of another's we know nothing. A message
-  // that waits now may be in the pool, which gives it some time besides the section's.
+  // Envoy may be of another's configuration, or of ours from before the deadline was raised. A message that waits now may be
+  // in the pool, which gives it some time besides the section's.
   patienceMs(direction: Direction): number {
     const limitMs = this.section(direction)?.plan.limits.deadlineMs ?? 0;
-    return this.named || limitMs === 0 ? 0 : limitMs + POOL_WAIT_MS + LATE_MS;
+    return limitMs === 0 ? 0 : limitMs + POOL_WAIT_MS + LATE_MS;
   }
 
   private traceparent(): string {
