@@ -9,6 +9,7 @@ import {
   takeText,
 } from "../engine/core/routes/event-stream.ts";
 import type { LinkedSection, Verdict } from "../engine/core/routes/section.ts";
+import { decodeUtf8, encodeUtf8 } from "../engine/runtime/treat-content.ts";
 
 export type PieceReader = {
   stream: EventStream;
@@ -26,31 +27,21 @@ export function newPieceReader(
   return { stream: newEventStream(section, contentType, http, traceparent, inTime), tail: NO_BYTES };
 }
 
-type Utf8 = {
-  decodeUtf8(bytes: Uint8Array): string | undefined;
-  encodeUtf8(text: string): Uint8Array;
-};
-
 /** What may go on now. `reader.stream.verdict` says how it stands; with a reply nothing more goes on. */
-export function readPiece(
-  reader: PieceReader,
-  piece: Uint8Array,
-  last: boolean,
-  utf8: Utf8,
-): Uint8Array | Promise<Uint8Array> {
+export function readPiece(reader: PieceReader, piece: Uint8Array, last: boolean): Uint8Array | Promise<Uint8Array> {
   const { stream } = reader;
   const bytes = reader.tail.length === 0 ? piece : Buffer.concat([reader.tail, piece]);
   const end = bytes.length - (last ? 0 : openBytes(bytes));
   reader.tail = bytes.subarray(end);
   const whole = bytes.subarray(0, end);
-  let text = utf8.decodeUtf8(whole);
+  let text = decodeUtf8(whole);
   if (text === undefined) {
     stream.damaged = true;
-    text = decodeDamaged(whole, utf8);
+    text = decodeDamaged(whole);
   }
   const pushed = pushText(stream, text, last);
-  if (pushed instanceof Promise) return pushed.then(() => takeBytes(stream, utf8));
-  return takeBytes(stream, utf8);
+  if (pushed instanceof Promise) return pushed.then(() => takeBytes(stream));
+  return takeBytes(stream);
 }
 
 // --- bytes that are no UTF-8 --------------------------------------------------------------------------------------------
@@ -62,13 +53,13 @@ const CR = 0x0d;
 const DAMAGED = 0xdc00;
 
 /** Line by line, so that a good line is text whatever stands beside it: where the body was cut makes no difference. */
-function decodeDamaged(bytes: Uint8Array, utf8: Utf8): string {
+function decodeDamaged(bytes: Uint8Array): string {
   let text = "";
   let start = 0;
   for (let i = 0; i < bytes.length; i++) {
     if (bytes[i] !== LF && bytes[i] !== CR && i < bytes.length - 1) continue;
     const line = bytes.subarray(start, i + 1);
-    text += utf8.decodeUtf8(line) ?? damagedText(line);
+    text += decodeUtf8(line) ?? damagedText(line);
     start = i + 1;
   }
   return text;
@@ -80,19 +71,19 @@ function damagedText(line: Uint8Array): string {
   return text;
 }
 
-function takeBytes(stream: EventStream, utf8: Utf8): Uint8Array {
+function takeBytes(stream: EventStream): Uint8Array {
   const text = takeText(stream);
-  return stream.damaged ? encodeDamaged(text, utf8) : utf8.encodeUtf8(text);
+  return stream.damaged ? encodeDamaged(text) : encodeUtf8(text);
 }
 
-function encodeDamaged(text: string, utf8: Utf8): Uint8Array {
+function encodeDamaged(text: string): Uint8Array {
   const parts: Uint8Array[] = [];
   let start = 0;
   for (const { index, 0: run } of text.matchAll(/(?<![\ud800-\udbff])[\udc80-\udcff]+/g)) {
-    parts.push(utf8.encodeUtf8(text.slice(start, index)), Buffer.from(run, "latin1"));
+    parts.push(encodeUtf8(text.slice(start, index)), Buffer.from(run, "latin1"));
     start = index + run.length;
   }
-  parts.push(utf8.encodeUtf8(text.slice(start)));
+  parts.push(encodeUtf8(text.slice(start)));
   return Buffer.concat(parts);
 }
 

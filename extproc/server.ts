@@ -18,7 +18,7 @@ import { admit, grpcVerdict, type Reading, tooLarge } from "./admission.ts";
 import { overload, treatCoded } from "./coded-body.ts";
 import { decisionOf } from "./decisions.ts";
 import { Exchange } from "./exchange/exchange.ts";
-import { headerValue } from "./exchange/headers.ts";
+import { bodyHeadersIn, headerValue } from "./exchange/headers.ts";
 import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./exchange/treatment.ts";
 import { ExchangeRecord } from "./exchange-record.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
@@ -89,6 +89,11 @@ class RoutedTreatment implements Treatment {
     return this.runtime.routes[index];
   }
 
+  /** "": none is known */
+  private get routeName(): string {
+    return this.route?.plan.name ?? "";
+  }
+
   private section(direction: Direction): LinkedSection | undefined {
     return direction === "request" ? this.route?.request : this.route?.response;
   }
@@ -135,7 +140,7 @@ class RoutedTreatment implements Treatment {
 
   private received(direction: Direction): void {
     this[direction].open = true;
-    this.runtime.received(this.route?.plan.name ?? "", direction);
+    this.runtime.received(this.routeName, direction);
   }
 
   private isTunnel(direction: Direction, headers: readonly string[]): boolean {
@@ -157,7 +162,7 @@ class RoutedTreatment implements Treatment {
     const decision = this.prepared(direction, this.decide(section, verdict, undefined));
     // What a HEAD tells of the body is true of the one that the upstream has, not of the one a GET would bring.
     if (direction === "response" && changesBody && this.facts?.method === "HEAD") {
-      decision.removeHeaders = decision.removeHeaders.concat(OF_ANOTHER_BODY);
+      decision.removeHeaders = decision.removeHeaders.concat(bodyHeadersIn(this.response.headers ?? []));
     }
     return decision;
   }
@@ -274,7 +279,7 @@ class RoutedTreatment implements Treatment {
     const reader = this[direction].pieces;
     if (this[direction].reading === "copy") this.record?.noteBody(direction, piece);
     if (section === undefined || reader === undefined) return PASS; // nobody asked for more
-    const bytes = readPiece(reader, piece, last, this.runtime);
+    const bytes = readPiece(reader, piece, last);
     if (!(bytes instanceof Promise)) return this.pieceRead(section, reader, bytes, last);
     return bytes.then((settled) => this.pieceRead(section, reader, settled, last));
   }
@@ -316,12 +321,12 @@ class RoutedTreatment implements Treatment {
   }
 
   private told() {
-    return { route: this.route?.plan.name ?? "", named: this.named };
+    return { route: this.routeName, named: this.named };
   }
 
   private http(section: LinkedSection): JsonObject | undefined {
     if (!section.plan.readsHttp) return undefined;
-    return httpContext(section.plan.direction, this.route?.plan.name ?? "", this.facts, this.response.headers);
+    return httpContext(section.plan.direction, this.routeName, this.facts, this.response.headers);
   }
 
   // Envoy may be of another's configuration, or of ours from before the deadline was raised. A message that waits now may be
@@ -336,13 +341,12 @@ class RoutedTreatment implements Treatment {
   }
 
   replyCut(): void {
-    this.runtime.counters.add("cutReplies", this.route?.plan.name ?? "", 1);
+    this.runtime.counters.add("cutReplies", this.routeName, 1);
   }
 
   closed(): void {
-    const route = this.route?.plan.name ?? "";
-    if (this.request.open) this.runtime.abandoned(route, "request");
-    if (this.response.open) this.runtime.abandoned(route, "response");
+    if (this.request.open) this.runtime.abandoned(this.routeName, "request");
+    if (this.response.open) this.runtime.abandoned(this.routeName, "response");
     this.release(this.request);
     this.release(this.response);
     this.request.open = false; // what is under way may still come to a verdict: nobody hears it
@@ -386,9 +390,6 @@ class RoutedTreatment implements Treatment {
     }
   }
 }
-
-/** Of the response to a HEAD: what describes the bytes of a body. */
-const OF_ANOTHER_BODY = ["content-length", "etag", "last-modified", "content-md5", "digest", "repr-digest"];
 
 /** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
 const POOL_WAIT_MS = 450;

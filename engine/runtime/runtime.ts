@@ -23,7 +23,7 @@ import { ajvSchemas } from "./schemas.ts";
 import { type Direction, newStanding, type RuntimeOptions, type Standing } from "./standing.ts";
 import type { Queued, SystemLease } from "./system-pool.ts";
 import { queuedTees } from "./tee-queue.ts";
-import { decodeUtf8, encodeUtf8, treatContent } from "./treat-content.ts";
+import { treatContent } from "./treat-content.ts";
 
 export type Runtime = {
   routes: LinkedRoute[];
@@ -42,9 +42,6 @@ export type Runtime = {
   queued(): { events: number; bytes: number; targets: Queued[] };
   /** Treats a body, here or in the pool. */
   treat: Treat;
-  /** undefined: not valid UTF-8 */
-  decodeUtf8(bytes: Uint8Array): string | undefined;
-  encodeUtf8(text: string): Uint8Array;
   /** a host has a message for a section; `observe` or `abandoned` must follow, once */
   received(route: string, direction: Direction): void;
   /** the exchange ended before the message came whole */
@@ -114,8 +111,6 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     budget: standing.budget,
     queued: () => queuedIn(standing),
     treat: pooled?.treat ?? treatContent,
-    decodeUtf8,
-    encodeUtf8,
     received: messages.received,
     abandoned: messages.abandoned,
     observe(route, direction, verdict) {

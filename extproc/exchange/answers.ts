@@ -1,21 +1,8 @@
 /** Decisions as answers that Envoy accepts, with content-length, validators and digests in agreement with the body (facts 2). */
 import { type ContinueAnswer, continueAnswer, type HeaderSet, NO_BYTES, type PhaseKind } from "../messages/messages.ts";
 import type { Call } from "../transport.ts";
+import { bodyHeadersIn, contentLengthOf, validatorsIn } from "./headers.ts";
 import type { Decision } from "./treatment.ts";
-
-/** Headers that describe exactly the bytes a replaced body no longer has (engine.md, "Coding and validators"). */
-const VALIDATORS = new Set([
-  ...["etag", "last-modified", "accept-ranges"],
-  ...["content-md5", "digest", "content-digest", "repr-digest"],
-]);
-
-/** Which of them a message has: removing what is not there costs Envoy all the same. */
-export function validatorsIn(headers: readonly string[]): string[] {
-  const found: string[] = [];
-  for (let i = 0; i < headers.length; i += 2)
-    if (VALIDATORS.has(headers[i] as string)) found.push(headers[i] as string);
-  return found;
-}
 
 export function answerOf(kind: PhaseKind, decision: Decision): ContinueAnswer {
   const answer = continueAnswer(kind);
@@ -25,22 +12,18 @@ export function answerOf(kind: PhaseKind, decision: Decision): ContinueAnswer {
   return answer;
 }
 
-/** What of a message describes its body. */
-type Described = { contentLength: number; validators: string[] };
-
-/** The body is another one, and its length is known: Envoy makes a 500 of a difference (facts 2.1). */
-export function describeBody(answer: ContinueAnswer, of: Described, body: Uint8Array): void {
-  if (of.contentLength !== -1) answer.setHeaders.push(lengthOf(body));
-  if (of.validators.length > 0) answer.removeHeaders = answer.removeHeaders.concat(of.validators);
+/** The body of a message with these headers is another one, of known length: Envoy makes a 500 of a difference (facts 2.1). */
+export function describeBody(answer: ContinueAnswer, headers: readonly string[], body: Uint8Array): void {
+  if (contentLengthOf(headers) !== -1) answer.setHeaders.push(lengthOf(body));
+  answer.removeHeaders = answer.removeHeaders.concat(validatorsIn(headers));
 }
 
 /**
  * The body will be another one, of a length that is not known yet. Envoy removes content-length in these modes, unless told
  * not to (facts 2.6, 2.7): bytes behind a wrong one are the next request.
  */
-export function undescribeBody(answer: ContinueAnswer, of: Described): void {
-  if (of.validators.length > 0) answer.removeHeaders = answer.removeHeaders.concat(of.validators);
-  if (of.contentLength !== -1) answer.removeHeaders = answer.removeHeaders.concat(["content-length"]);
+export function undescribeBody(answer: ContinueAnswer, headers: readonly string[]): void {
+  answer.removeHeaders = answer.removeHeaders.concat(bodyHeadersIn(headers));
 }
 
 function lengthOf(body: Uint8Array): HeaderSet {

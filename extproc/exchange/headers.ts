@@ -21,3 +21,25 @@ export function isInformational(headers: readonly string[]): boolean {
   const status = headerValue(headers, ":status");
   return status?.startsWith("1") === true && status !== "101";
 }
+
+/** Headers that describe exactly the bytes a replaced body no longer has (engine.md, "Coding and validators"). */
+const VALIDATORS = new Set([
+  ...["etag", "last-modified", "accept-ranges"],
+  ...["content-md5", "digest", "content-digest", "repr-digest"],
+]);
+
+/** Which of them a message has: removing what is not there costs Envoy all the same. */
+export function validatorsIn(headers: readonly string[]): string[] {
+  return namesIn(headers, (name) => VALIDATORS.has(name));
+}
+
+/** The same, and its length. */
+export function bodyHeadersIn(headers: readonly string[]): string[] {
+  return namesIn(headers, (name) => name === "content-length" || VALIDATORS.has(name));
+}
+
+function namesIn(headers: readonly string[], isWanted: (name: string) => boolean): string[] {
+  const found: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) if (isWanted(headers[i] as string)) found.push(headers[i] as string);
+  return found;
+}

@@ -15,15 +15,7 @@ import {
   type ProcessingRequest,
 } from "../messages/messages.ts";
 import type { Call } from "../transport.ts";
-import {
-  answerOf,
-  describeBody,
-  echoMessage,
-  replaceChunk,
-  sendChunks,
-  undescribeBody,
-  validatorsIn,
-} from "./answers.ts";
+import { answerOf, describeBody, echoMessage, replaceChunk, sendChunks, undescribeBody } from "./answers.ts";
 import { canLower, deliveryOf, isBuffered, isDuplex } from "./body-modes.ts";
 import { contentLengthOf, isInformational } from "./headers.ts";
 import { type Decision, type Direction, newDecision, type Treatment } from "./treatment.ts";
@@ -58,8 +50,7 @@ export class Message {
   begun = false;
   /** -1: it has none, so its end is not known before it comes */
   contentLength = -1;
-  /** headers that describe the bytes of its body */
-  validators: string[] = [];
+  private headers: readonly string[] = [];
   private readonly headersKind: PhaseKind;
   private readonly bodyKind: PhaseKind;
   private readonly trailersKind: PhaseKind;
@@ -118,7 +109,7 @@ export class Message {
     }
     this.ended = message.endOfStream;
     this.contentLength = contentLengthOf(message.headers);
-    this.validators = validatorsIn(message.headers);
+    this.headers = message.headers;
     const delivery = message.endOfStream ? "none" : deliveryOf(this.mode, this.contentLength, this.stream.observed);
     const decision = this.treatment.recvHeaders(this.direction, message.headers, message.endOfStream, delivery);
     if (decision instanceof Promise) this.stream.wait(this, decision, (settled) => this.answerHeaders(settled));
@@ -141,7 +132,7 @@ export class Message {
     this.begun = true;
     const answer = answerOf(this.headersKind, decision);
     if (this.state === "reading") {
-      if (this.holds && this.mode !== BodyMode.BUFFERED) undescribeBody(answer, this);
+      if (this.holds && this.mode !== BodyMode.BUFFERED) undescribeBody(answer, this.headers);
     } else if (!this.ended && canLower(this.mode)) {
       this.lowered = true;
       answer.modeOverride = this.stream.loweredModes();
@@ -263,7 +254,7 @@ export class Message {
     const answer = answerOf(this.bodyKind, decision);
     if (decision.action === "replace" && decision.body !== undefined) {
       answer.body = decision.body;
-      if (this.mode === BodyMode.BUFFERED) describeBody(answer, this, decision.body);
+      if (this.mode === BodyMode.BUFFERED) describeBody(answer, this.headers, decision.body);
     }
     this.stream.call.send(answer);
   }
@@ -301,7 +292,7 @@ export class Message {
     const answer = answerOf(this.headersKind, decision);
     answer.setHeaders = held.setHeaders.concat(decision.setHeaders);
     answer.removeHeaders = held.removeHeaders.concat(decision.removeHeaders);
-    if (replaced) undescribeBody(answer, this);
+    if (replaced) undescribeBody(answer, this.headers);
     this.begun = true;
     this.stream.call.send(answer);
     if (body.length > 0 || endOfStream) sendChunks(this.stream.call, this.bodyKind, body, endOfStream, undefined);
