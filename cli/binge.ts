@@ -52,7 +52,8 @@ ${HELPS.join("\n\n")}
 
 binge --help, binge --version
 
-Exit codes: 0 ok, 1 findings, 2 usage, 69 a needed program or system is missing, 70 our own bug, 78 bad configuration.
+Exit codes: 0 ok, 1 findings, 2 usage, 65 the input is not what it should be, 66 it is not there, 69 a needed program or
+system is missing, 70 our own bug, 73 an output cannot be created, 74 or written, 78 bad configuration.
 `;
 
 async function main(args: readonly string[]): Promise<number> {
@@ -70,6 +71,11 @@ function print(text: string): number {
   process.stdout.write(text);
   return Exit.ok;
 }
+
+// Who pipes into `head` has read enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 main(process.argv.slice(2)).then(
   (code) => {
