@@ -57,11 +57,16 @@ export function choice<Word extends string>(
 
 /** A whole number from 1 on. */
 export function count(verb: string, args: Arguments, name: string, fallback: number, max: number): number {
+  return wholeNumber(verb, args, name, 1, max) ?? fallback;
+}
+
+/** undefined: it is not given. */
+export function wholeNumber(verb: string, args: Arguments, name: string, min: number, max: number): number | undefined {
   const text = optionalString(args, name);
-  if (text === undefined) return fallback;
+  if (text === undefined) return undefined;
   const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= max) return number;
-  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a whole number from 1 to ${max}, not "${text}"`);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a whole number from ${min} to ${max}, not "${text}"`);
 }
 
 /** A TCP port, 0 to 65535. */

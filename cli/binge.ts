@@ -5,6 +5,7 @@ import { ENVOY_HELP, envoy } from "./envoy.ts";
 import { Ending, Exit } from "./exit.ts";
 import { EXPLAIN_HELP, explain } from "./explain.ts";
 import { EXTPROC_HELP, extproc } from "./extproc.ts";
+import { GENEVENTS_HELP, genevents } from "./genevents.ts";
 import { LAMBDA_HELP, lambda } from "./lambda.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
@@ -15,42 +16,30 @@ import { SCHEMA_HELP, schema } from "./schema.ts";
 import { TEST_HELP, test } from "./test.ts";
 import { version } from "./version.ts";
 
-type Verb = (args: readonly string[]) => Promise<number>;
+type Verb = { run: (args: readonly string[]) => Promise<number>; help: string };
 const VERBS: { readonly [name: string]: Verb } = {
-  extproc,
-  envoy,
-  nginx,
-  lambda,
-  run,
-  test,
-  explain,
-  lint,
-  check,
-  list,
-  schema,
-  queue,
+  extproc: { run: extproc, help: EXTPROC_HELP },
+  envoy: { run: envoy, help: ENVOY_HELP },
+  nginx: { run: nginx, help: NGINX_HELP },
+  lambda: { run: lambda, help: LAMBDA_HELP },
+  run: { run: run, help: RUN_HELP },
+  test: { run: test, help: TEST_HELP },
+  explain: { run: explain, help: EXPLAIN_HELP },
+  lint: { run: lint, help: LINT_HELP },
+  check: { run: check, help: CHECK_HELP },
+  list: { run: list, help: LIST_HELP },
+  schema: { run: schema, help: SCHEMA_HELP },
+  queue: { run: queue, help: QUEUE_HELP },
+  genevents: { run: genevents, help: GENEVENTS_HELP },
 };
 
-const HELPS = [
-  EXTPROC_HELP,
-  ENVOY_HELP,
-  NGINX_HELP,
-  LAMBDA_HELP,
-  RUN_HELP,
-  TEST_HELP,
-  EXPLAIN_HELP,
-  LINT_HELP,
-  CHECK_HELP,
-  LIST_HELP,
-  SCHEMA_HELP,
-  QUEUE_HELP,
-];
+const HELPS = Object.values(VERBS).map(({ help }) => help);
 
 const HELP = `binge: small event pipelines where the traffic already is
 
 ${HELPS.join("\n\n")}
 
-binge --help, binge --version
+binge --help, binge VERB --help, binge --version
 
 Exit codes: 0 ok, 1 findings, 2 usage, 65 the input is not what it should be, 66 it is not there, 69 a needed program or
 system is missing, 70 our own bug, 73 an output cannot be created, 74 or written, 78 bad configuration.
@@ -59,9 +48,9 @@ system is missing, 70 our own bug, 73 an output cannot be created, 74 or written
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version") return print(`binge ${version()}\n`);
-  if (name === "--help" || name === "help" || rest.includes("--help")) return print(HELP);
+  if (name === "--help" || name === "help") return print(HELP);
   const verb = name === undefined || !Object.hasOwn(VERBS, name) ? undefined : VERBS[name];
-  if (verb !== undefined) return verb(rest);
+  if (verb !== undefined) return rest.includes("--help") ? print(`${verb.help}\n`) : verb.run(rest);
   const verbs = Object.keys(VERBS).join(", ");
   const found = name === undefined ? "no verb is given" : `there is no verb "${name}"`;
   throw new Ending(Exit.usage, `binge: ${found}; the verbs are ${verbs}; see binge --help`);

@@ -7,7 +7,7 @@ import type { Tls } from "./tls.ts";
 
 /** More than any reply a pipeline has use for; the target chooses the length. */
 const REPLY_BYTES_MAX = 1024 * 1024;
-/** Sockets to one target; a slow one must not eat the descriptors. */
+/** Sockets to one target unless it is said; a slow one must not eat the descriptors. */
 const SOCKETS_MAX = 16;
 const FREE_SOCKETS_MAX = 4;
 
@@ -21,6 +21,8 @@ export type ExchangeOptions = {
   timeoutMs: number;
   /** left out: what Node trusts */
   tls?: Tls;
+  /** how many requests may be under way at once; others wait for a socket. Default 16. */
+  sockets?: number;
 };
 export type Exchange = { status: number; reply: string };
 export type Exchanges = {
@@ -32,7 +34,8 @@ export type Exchanges = {
 
 export function newExchanges(options: ExchangeOptions): Exchanges {
   const secure = options.url.startsWith("https:");
-  const limits = { keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: FREE_SOCKETS_MAX };
+  const { sockets = SOCKETS_MAX } = options;
+  const limits = { keepAlive: true, maxSockets: sockets, maxFreeSockets: options.sockets ?? FREE_SOCKETS_MAX };
   const agent = secure ? new HttpsAgent({ ...limits, ...options.tls }) : new HttpAgent(limits);
   return {
     async post(id, body, about) {

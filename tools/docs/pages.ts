@@ -1,4 +1,5 @@
 /** The pages of docs/reference, as text: everything in them comes from the definitions. */
+import { SCHEMA_EXAMPLE, SCHEMA_FIELDS, VALUE } from "../../cli/generator/schema.ts";
 import { NAMED, ROOT } from "../../engine/config/grammar.ts";
 import { CASE_FIELDS, UPSTREAM_FIELDS } from "../../engine/config/test-cases.ts";
 import type { Field, Fields, ProcessDefinition } from "../../engine/core/definition.ts";
@@ -19,6 +20,7 @@ export function referencePages(): { [file: string]: string } {
   pages["tests.md"] = testsPage();
   for (const { definition } of processes) pages[`${definition.key}.md`] = processPage(definition);
   pages["systems.md"] = systemsPage();
+  pages["genevents.md"] = geneventsPage();
   pages["errors.md"] = errorsPage();
   pages["metrics.md"] = `${MADE}${metricsPage()}`;
   return pages;
@@ -34,6 +36,7 @@ function index(): string {
 - [Systems](systems.md): connection strings
 - [Errors](errors.md): what the loader says
 - [Metrics](metrics.md): what the admin port shows
+- [Schemas of made-up events](genevents.md): for binge genevents
 
 ## Processes
 
@@ -108,6 +111,24 @@ What a connection string cannot hold stands beside it, under \`options\`. A secr
 ${options.join("\n")}`;
 }
 
+function geneventsPage(): string {
+  return `${MADE}# Schemas of made-up events
+
+What \`binge genevents --schema FILE\` takes: the original's format. Fields are made in the order of the file; the same
+schema and seed give the same bytes.
+
+${table(SCHEMA_FIELDS)}
+## value
+
+${VALUE.doc}
+
+${table(fieldsOf(VALUE))}
+## Example
+
+${json(SCHEMA_EXAMPLE)}
+`;
+}
+
 function errorsPage(): string {
   const rows = Object.entries(DIAGNOSTIC_CODES).map(([name, meaning]) => `| ${code(name)} | ${cell(meaning)} |`);
   return `${MADE}# What the loader says\n\nA code that begins with W is a warning. Codes are stable, texts are not.\n\n| code | meaning |\n|---|---|\n${rows.join("\n")}\n`;
@@ -144,7 +165,7 @@ function typeOf(field: Field): string {
     case "oneOf":
       return "object with one of";
     case "named":
-      return `[${field.name}](file.md#${field.name})`;
+      return `[${field.name}](${Object.hasOwn(NAMED, field.name) ? "file.md" : ""}#${field.name})`;
     case "enum":
       return Object.keys(field.values).map(code).join(", ");
     case "word":
