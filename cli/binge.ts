@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `binge` command: one file per verb. */
 import { CHECK_HELP, check } from "./check.ts";
+import { ECHO_SERVER_HELP, echoServer } from "./echo-server.ts";
 import { ENVOY_HELP, envoy } from "./envoy.ts";
 import { Ending, Exit } from "./exit.ts";
 import { EXPLAIN_HELP, explain } from "./explain.ts";
@@ -30,6 +31,7 @@ const VERBS: { readonly [name: string]: Verb } = {
   list: { run: list, help: LIST_HELP },
   schema: { run: schema, help: SCHEMA_HELP },
   queue: { run: queue, help: QUEUE_HELP },
+  "echo-server": { run: echoServer, help: ECHO_SERVER_HELP },
   genevents: { run: genevents, help: GENEVENTS_HELP },
 };
 
