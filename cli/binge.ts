@@ -23,7 +23,7 @@ const VERBS: { readonly [name: string]: Verb } = {
   envoy: { run: envoy, help: ENVOY_HELP },
   nginx: { run: nginx, help: NGINX_HELP },
   lambda: { run: lambda, help: LAMBDA_HELP },
-  run: { run: run, help: RUN_HELP },
+  run: { run, help: RUN_HELP },
   test: { run: test, help: TEST_HELP },
   explain: { run: explain, help: EXPLAIN_HELP },
   lint: { run: lint, help: LINT_HELP },
