@@ -3,6 +3,7 @@
  * with `binge serve`, whatever the path.
  */
 import { isObject, type JsonObject, type JsonValue } from "../engine/core/event/json.ts";
+import { isUtf8Charset } from "../engine/core/routes/media-type.ts";
 import { codingOf, decodeBody } from "../engine/runtime/codings.ts";
 import { answerPost, type PostAnswer, refusePost } from "../engine/runtime/post-answer.ts";
 import { runText } from "../engine/runtime/run-text.ts";
@@ -51,6 +52,8 @@ async function answer(request: Request, invocation: Invocation): Promise<PostAns
 
 /** The text of the body, or how it is refused. */
 async function readBody(request: Request): Promise<string | { status: number; detail: string }> {
+  if (!isUtf8Charset(header(request, "content-type")))
+    return { status: 415, detail: "JSON is UTF-8: no other charset" };
   const coding = codingOf(header(request, "content-encoding"));
   if (coding === undefined)
     return { status: 415, detail: "the body's content-encoding is none of gzip, deflate, br, zstd" };

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { unzipSync } from "fflate";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { envoyPath } from "./programs.ts";
 
@@ -66,6 +67,13 @@ test("the installed command writes for nginx", async () => {
   expect(await readFile(join(folder, "out/agglo/agglo.js"), "utf8")).toMatch(
     /^function [\s\S]*export default \w+;\s*$/,
   );
+});
+
+test("the installed command writes for Lambda", async () => {
+  const out = join(folder, "function.zip");
+  await binge(["lambda", "--config", "examples/lambda/order-changes.json", "--out", out], installed);
+  const script = unzipSync(await readFile(out))["index.mjs"];
+  expect(Buffer.from(script ?? "").toString()).toMatch(/export\{\w+ as handler\};?\s*$/);
 });
 
 test("the installed command sends an example's exchanges through a real Envoy", async () => {

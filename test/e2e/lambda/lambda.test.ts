@@ -194,6 +194,11 @@ describe.each([
     expect(await ask(coded("lzma"))).toMatchObject({ statusCode: 415 });
   });
 
+  test("another charset is refused: JSON has one", async () => {
+    const latin = request('{"id":1}', withHeaders({ "Content-Type": "application/json; charset=latin1" }));
+    expect(await ask(latin)).toMatchObject({ statusCode: 415 });
+  });
+
   test.each([
     ["nothing", "", "there is no event"],
     ["no JSON", "{", "not valid JSON"],
@@ -244,6 +249,14 @@ describe("SQS", () => {
       expect(messages).toContain("message m-3: not a JSON object");
       expect(lambda.log()).toContainEqual(expect.objectContaining({ msg: "invocation", events: 6, failed: 4 }));
     });
+  });
+
+  test("of very many failures the first hundred are logged", async () => {
+    const before = lambda.log().length;
+    expect(failuresOf(await lambda.invoke(sqs(Array.from({ length: 150 }, () => "no JSON"))))).toHaveLength(150);
+    const counted = expect.objectContaining({ msg: "invocation", failed: 150 });
+    await vi.waitFor(() => expect(lambda.log()).toContainEqual(counted));
+    expect(lambda.log().length - before).toBe(100 + 1 + 1);
   });
 
   test("of a FIFO group all from the first failure on", async () => {
