@@ -3,6 +3,7 @@ import { openBytes } from "../engine/core/body/utf8.ts";
 import type { JsonObject } from "../engine/core/event/json.ts";
 import {
   type EventStream,
+  giveUp,
   type InTime,
   newEventStream,
   pushText,
@@ -40,8 +41,18 @@ export function readPiece(reader: PieceReader, piece: Uint8Array, last: boolean)
     text = decodeDamaged(whole);
   }
   const pushed = pushText(stream, text, last);
-  if (pushed instanceof Promise) return pushed.then(() => takeBytes(stream));
-  return takeBytes(stream);
+  if (pushed instanceof Promise) return pushed.then(() => takeBytes(reader));
+  return takeBytes(reader);
+}
+
+/** Of the event that is coming. */
+export function heldBytesOf({ stream, tail }: PieceReader): number {
+  return stream.heldBytes + tail.length;
+}
+
+/** No more is held of the event that is coming: what there is of it may go on now, or nothing may. */
+export function giveUpEvent(reader: PieceReader, fault: Verdict): void {
+  giveUp(reader.stream, fault);
 }
 
 // --- bytes that are no UTF-8 --------------------------------------------------------------------------------------------
@@ -71,7 +82,8 @@ function damagedText(line: Uint8Array): string {
   return text;
 }
 
-function takeBytes(stream: EventStream): Uint8Array {
+/** What may go on now and has not been taken. */
+export function takeBytes({ stream }: PieceReader): Uint8Array {
   const text = takeText(stream);
   return stream.damaged ? encodeDamaged(text) : encodeUtf8(text);
 }

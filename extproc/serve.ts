@@ -22,9 +22,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const host = await startHost(options);
   const traffic = newTraffic();
   const accept = traffic.watch(acceptExchanges(host.generations));
+  const { budget } = host.standing;
+  const memory = {
+    tryTake: (bytes: number) => budget.tryTake("reads", bytes),
+    give: (bytes: number) => budget.give("reads", bytes),
+  };
   const doors: Listening[] = [];
   try {
-    for (const address of options.addresses) doors.push(await options.transport.listen(address, accept));
+    for (const address of options.addresses) doors.push(await options.transport.listen(address, accept, memory));
   } catch (error) {
     await Promise.all(doors.map((door) => door.close()));
     await host.close(0);

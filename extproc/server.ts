@@ -1,7 +1,6 @@
 /** exchange x routes x runtime: finds the route of an exchange, and has its sections treat the messages. */
 import type { JsonObject } from "../engine/core/event/json.ts";
 import { type LinkedExchange, runExchange } from "../engine/core/routes/exchange.ts";
-import { matchRoute } from "../engine/core/routes/match.ts";
 import { bufferBytes, holdsBody, ROUTE_MARK } from "../engine/core/routes/needs.ts";
 import {
   faulted,
@@ -21,9 +20,20 @@ import { Exchange } from "./exchange/exchange.ts";
 import { bodyHeadersIn, headerValue } from "./exchange/headers.ts";
 import { type Decision, type Delivery, type Direction, newDecision, type Treatment } from "./exchange/treatment.ts";
 import { ExchangeRecord } from "./exchange-record.ts";
+import { markedRoute, matchedRoute } from "./find-route.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
 import { asksForTunnel, opensTunnel } from "./http-message.ts";
-import { newPieceReader, type PieceReader, readPiece, verdictOf } from "./piece-reader.ts";
+import { giveMemory, type MessageState, newMessageState, takeMemory } from "./message-state.ts";
+import { NO_BYTES } from "./messages/messages.ts";
+import {
+  giveUpEvent,
+  heldBytesOf,
+  newPieceReader,
+  type PieceReader,
+  readPiece,
+  takeBytes,
+  verdictOf,
+} from "./piece-reader.ts";
 import type { Accept } from "./transport.ts";
 
 /** Accepts ext_proc calls; each keeps to its end the runtime that it began with. */
@@ -33,23 +43,6 @@ export function acceptExchanges(runtimes: Runtimes): Accept {
 
 const PASS = newDecision("pass");
 
-/** What is known of one direction while its message is treated. */
-type Message = {
-  headers: readonly string[] | undefined;
-  reading: Reading | undefined;
-  pieces: PieceReader | undefined;
-  /** collected until now */
-  bytes: number;
-  /** of the process's memory budget, for its body */
-  taken: number;
-  /** received, and without a verdict yet */
-  open: boolean;
-};
-
-function newMessage(): Message {
-  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, taken: 0, open: false };
-}
-
 class RoutedTreatment implements Treatment {
   private readonly runtimes: Runtimes;
   private readonly runtime: Runtime;
@@ -58,35 +51,19 @@ class RoutedTreatment implements Treatment {
   /** Envoy's configuration has named the route, so Envoy knows it */
   private named = false;
   private facts: RequestFacts | undefined;
-  private readonly request = newMessage();
-  private readonly response = newMessage();
+  private readonly request = newMessageState();
+  private readonly response = newMessageState();
+  private over = false;
   /** where the route has pipelines for when the exchange is over */
   private record: ExchangeRecord | undefined;
 
   constructor(runtimes: Runtimes, mark: string | undefined) {
     this.runtimes = runtimes;
     this.runtime = runtimes.enter();
-    if (mark !== undefined) this.route = this.markedRoute(mark);
-  }
-
-  // Envoy's own configuration names the route: nothing to match, and no client can forge it.
-  private markedRoute(mark: string): LinkedRoute | undefined {
-    const marked = this.runtime.routesByMark.get(mark);
-    this.named = marked !== undefined;
-    if (marked !== undefined) return marked;
-    this.runtime.mismatchedMark(mark);
-    const name = mark.slice(0, mark.lastIndexOf("@"));
-    return this.runtime.routes.find((known) => known.plan.name === name);
-  }
-
-  private matchedRoute(facts: RequestFacts): LinkedRoute | undefined {
-    const index = matchRoute(this.runtime.routes, {
-      method: facts.method,
-      path: facts.path,
-      host: facts.host,
-      header: (name) => headerValue(facts.headers, name),
-    });
-    return this.runtime.routes[index];
+    if (mark === undefined) return;
+    const { route, known } = markedRoute(this.runtime, mark);
+    this.route = route;
+    this.named = known;
   }
 
   /** "": none is known */
@@ -126,7 +103,7 @@ class RoutedTreatment implements Treatment {
     this[direction].headers = headers;
     if (direction === "request") {
       this.facts = readRequestFacts(headers);
-      this.route ??= this.matchedRoute(this.facts);
+      this.route ??= matchedRoute(this.runtime, this.facts);
     }
     this.takeDown(direction, headers);
     const section = this.section(direction);
@@ -225,9 +202,8 @@ class RoutedTreatment implements Treatment {
     if (message.reading === "grpc" && chunk.length > 0)
       return this.decide(section, grpcVerdict(section, chunk), undefined);
     if (message.bytes > section.plan.limits.bodyBytes) return this.treated(section, message, tooLarge(section));
-    if (!this.runtime.budget.tryTake("bodies", chunk.length)) return this.treated(section, message, overload(section));
-    message.taken += chunk.length;
-    return undefined;
+    if (takeMemory(this.runtime.budget, message, chunk.length)) return undefined;
+    return this.treated(section, message, overload(section));
   }
 
   recvBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision> {
@@ -252,26 +228,20 @@ class RoutedTreatment implements Treatment {
       const detail = "the proxy holds only the beginning of the body";
       return this.decide(section, faulted(section, "tooLarge", detail), undefined);
     }
-    const { budget } = this.runtime;
     const message = this[direction];
     // What was collected piece by piece is accounted for already.
     const bytes = message.bytes === 0 ? body.length : 0;
-    if (bytes > 0 && !budget.tryTake("bodies", bytes)) return this.decide(section, overload(section), undefined);
-    message.taken += bytes;
+    if (bytes > 0 && !takeMemory(this.runtime.budget, message, bytes))
+      return this.decide(section, overload(section), undefined);
     const about = { headers, http: this.http(section), traceparent: this.traceparent() };
     const verdict = treatCoded(this.runtime, section, body, about);
     if (verdict instanceof Promise) return verdict.then((settled) => this.treated(section, message, settled));
     return this.treated(section, message, verdict);
   }
 
-  private treated(section: LinkedSection, message: Message, verdict: Verdict): Decision {
-    this.release(message);
+  private treated(section: LinkedSection, message: MessageState, verdict: Verdict): Decision {
+    giveMemory(this.runtime.budget, message, message.taken);
     return this.decide(section, verdict, verdict.bytes);
-  }
-
-  private release(message: Message): void {
-    if (message.taken > 0) this.runtime.budget.give("bodies", message.taken);
-    message.taken = 0;
   }
 
   recvPiece(direction: Direction, piece: Uint8Array, last: boolean): Decision | Promise<Decision> {
@@ -279,18 +249,47 @@ class RoutedTreatment implements Treatment {
     const reader = this[direction].pieces;
     if (this[direction].reading === "copy") this.record?.noteBody(direction, piece);
     if (section === undefined || reader === undefined) return PASS; // nobody asked for more
+    if (!takeMemory(this.runtime.budget, this[direction], piece.length)) giveUpEvent(reader, overload(section));
+    if (verdictOf(reader).reply !== undefined) return this.pieceRead(section, reader, NO_BYTES, last);
     const bytes = readPiece(reader, piece, last);
     if (!(bytes instanceof Promise)) return this.pieceRead(section, reader, bytes, last);
     return bytes.then((settled) => this.pieceRead(section, reader, settled, last));
   }
 
-  private pieceRead(section: LinkedSection, reader: PieceReader, bytes: Uint8Array, last: boolean): Decision {
+  private pieceRead(section: LinkedSection, reader: PieceReader, read: Uint8Array, last: boolean): Decision {
+    const bytes = this.settled(section, reader, read);
     const verdict = verdictOf(reader);
     if (verdict.reply === undefined) this.record?.noteBody(section.plan.direction, bytes);
     if (last || verdict.reply !== undefined) return this.decided(section, verdict, bytes);
     const decision = newDecision("replace");
     decision.body = bytes;
     return decision;
+  }
+
+  // Of a piece only what is held of an event goes on taking memory. Where the piece found none, neither has the next event.
+  private settled(section: LinkedSection, reader: PieceReader, read: Uint8Array): Uint8Array {
+    const message = this[section.plan.direction];
+    const held = this.over ? 0 : heldBytesOf(reader); // copies are looked at to their end, whoever has left
+    const { budget } = this.runtime;
+    if (held <= message.taken) giveMemory(budget, message, message.taken - held);
+    if (held === message.taken || takeMemory(budget, message, held - message.taken)) return read;
+    giveUpEvent(reader, overload(section));
+    return Buffer.concat([read, takeBytes(reader)]);
+  }
+
+  // --- memory -----------------------------------------------------------------------------------------------------------
+
+  tryHold(bytes: number): boolean {
+    return this.runtime.budget.tryTake("bodies", bytes);
+  }
+
+  unhold(bytes: number): void {
+    this.runtime.budget.give("bodies", bytes);
+  }
+
+  overloaded(direction: Direction): Decision {
+    const section = this.section(direction);
+    return section === undefined ? PASS : this.treated(section, this[direction], overload(section));
   }
 
   // --- verdicts ---------------------------------------------------------------------------------------------------------
@@ -345,10 +344,11 @@ class RoutedTreatment implements Treatment {
   }
 
   closed(): void {
+    this.over = true;
     if (this.request.open) this.runtime.abandoned(this.routeName, "request");
     if (this.response.open) this.runtime.abandoned(this.routeName, "response");
-    this.release(this.request);
-    this.release(this.response);
+    giveMemory(this.runtime.budget, this.request, this.request.taken);
+    giveMemory(this.runtime.budget, this.response, this.response.taken);
     this.request.open = false; // what is under way may still come to a verdict: nobody hears it
     this.response.open = false;
     const exchange = this.route?.exchange;

@@ -8,7 +8,7 @@ import {
   type ProcessingRequest,
   type ProcessingResponse,
 } from "./messages/messages.ts";
-import type { Accept, Call, CallHandler } from "./transport.ts";
+import { type Accept, type Call, type CallHandler, GrpcStatus } from "./transport.ts";
 
 export type Traffic = {
   /** Counts what goes through. */
@@ -63,6 +63,11 @@ class Watched implements Call, CallHandler {
     (this.counts.received[message.kind] as number)++;
     this.counts.bytesReceived += message.body.length;
     this.handler.recv(message);
+  }
+
+  recvUnread(): void {
+    if (this.handler.recvUnread !== undefined) this.handler.recvUnread();
+    else this.fail(GrpcStatus.RESOURCE_EXHAUSTED, "agglo: no memory is left for this message");
   }
 
   recvEnd(): void {

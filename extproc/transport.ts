@@ -39,6 +39,11 @@ export type Call = {
  * INTERNAL, and no other call notices.
  */
 export type CallHandler = {
+  /**
+   * No memory is left for the next message, which is not read, and neither is anything behind it: reply or finish now. Without
+   * it the call fails with RESOURCE_EXHAUSTED.
+   */
+  recvUnread?(): void;
   /** In the order of sending, never after `recvEnd` or `closed`, nor once we have finished the call. */
   recv(message: ProcessingRequest): void;
   /** The peer sends no more (Envoy with graceful close, facts 0.5): answer what is open, then `end`. */
@@ -52,6 +57,9 @@ export type CallHandler = {
 
 /** Called for each new call, before its first message. `metadata` gives a request header, by lower-case name. */
 export type Accept = (call: Call, metadata: (name: string) => string | undefined) => CallHandler;
+
+/** Whose memory messages in the making take: the process's budget. Taking never waits. */
+export type Memory = { tryTake(bytes: number): boolean; give(bytes: number): void };
 
 /** An open door. */
 export type Listening = {
@@ -72,7 +80,8 @@ export type Listening = {
 export type Transport = {
   /**
    * Opens "HOST:PORT" (port 0: any free one), "[IPv6]:PORT" or "unix:/path". A stale socket file, which nobody
-   * listens on, is replaced. Rejects with a sentence that names the address and what to do.
+   * listens on, is replaced. Rejects with a sentence that names the address and what to do. `memory`: of messages in the
+   * making; grpc-js does not ask for it.
    */
-  listen(address: string, accept: Accept): Promise<Listening>;
+  listen(address: string, accept: Accept, memory?: Memory): Promise<Listening>;
 };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   BodyMode,
   type ContinueAnswer,
@@ -206,5 +206,73 @@ describe("a decision that takes longer than Envoy may wait", () => {
 
   test("does not under full duplex, which has no timeout", () => {
     expect(slow(BodyMode.FULL_DUPLEX_STREAMED)).toEqual([]);
+  });
+});
+
+describe("what waits behind a decision takes memory", () => {
+  const waiting = (memoryBytes: number, mode: BodyMode, overload: Decision) => {
+    let decide: (decision: Decision) => void = () => {};
+    const headers = new Promise<Decision>((resolve) => {
+      decide = resolve;
+    });
+    const up = setUp({ request: { headers, overload }, memoryBytes });
+    up.exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
+    return {
+      ...up,
+      decide,
+      body: (text: string) => up.exchange.recv(message(Kind.requestBody, { body: Buffer.from(text) })),
+    };
+  };
+
+  test("and gives it back when its turn comes, and at the end", async () => {
+    const { exchange, memory, decide, body } = waiting(10, BodyMode.FULL_DUPLEX_STREAMED, refusing());
+    body("abc");
+    body("def");
+    expect(memory.left).toBe(4);
+    decide(newDecision("pass"));
+    await vi.waitFor(() => expect(memory.left).toBe(10));
+    const other = waiting(10, BodyMode.FULL_DUPLEX_STREAMED, refusing());
+    other.body("abc");
+    other.exchange.closed();
+    expect(other.memory.left).toBe(10);
+    exchange.closed();
+    expect(memory.left).toBe(10);
+  });
+
+  test("without it the message is refused at once", () => {
+    const { sent, body, asked } = waiting(4, BodyMode.FULL_DUPLEX_STREAMED, refusing());
+    body("abc");
+    body("def");
+    expect(asked.at(-1)).toBe("request overloaded");
+    expect(sent.map(({ kind }) => kind)).toEqual([IMMEDIATE_RESPONSE]);
+  });
+
+  test("or, where that passes, the call fails: what Envoy has given away it cannot let pass", () => {
+    const { ends, body } = waiting(4, BodyMode.FULL_DUPLEX_STREAMED, newDecision("pass"));
+    body("abcdef");
+    expect(ends).toEqual(["fail 8"]);
+  });
+});
+
+describe("a message for which the transport has no memory", () => {
+  const unread = (mode: BodyMode, overload: Decision, expects: boolean) => {
+    const up = setUp({ request: { overload }, expects });
+    up.exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
+    up.exchange.recvUnread();
+    return { kinds: up.sent.map(({ kind }) => kind), ends: up.ends };
+  };
+
+  test("is refused", () => {
+    const { kinds, ends } = unread(BodyMode.BUFFERED, refusing(), true);
+    expect([kinds.at(-1), ends]).toEqual([IMMEDIATE_RESPONSE, []]);
+  });
+
+  test("or passes with the end of the call, where nothing else is to be treated", () => {
+    expect(unread(BodyMode.BUFFERED, newDecision("pass"), false).ends).toEqual(["end"]);
+  });
+
+  test("but not past a rule on the response, nor when only we have what came of it", () => {
+    expect(unread(BodyMode.BUFFERED, newDecision("pass"), true).ends).toEqual(["fail 8"]);
+    expect(unread(BodyMode.FULL_DUPLEX_STREAMED, newDecision("pass"), false).ends).toEqual(["fail 8"]);
   });
 });

@@ -26,6 +26,7 @@ import {
   type ProcessingRequest,
 } from "../messages/messages.ts";
 import { type Call, type CallHandler, GrpcStatus } from "../transport.ts";
+import { isDuplex } from "./body-modes.ts";
 import { Message, type Stream } from "./message.ts";
 import type { Decision, Treatment } from "./treatment.ts";
 
@@ -39,6 +40,7 @@ export class Exchange implements CallHandler, Stream {
   private readonly response: Message;
   private started = false;
   private readonly queue: ProcessingRequest[] = [];
+  private queuedBytes = 0;
   private peerEnded = false;
 
   constructor(call: Call, treatment: Treatment) {
@@ -50,7 +52,7 @@ export class Exchange implements CallHandler, Stream {
 
   recv(message: ProcessingRequest): void {
     if (this.waiting) {
-      this.queue.push(message);
+      this.queueUp(message);
       return;
     }
     if (!this.started) this.start(message);
@@ -79,6 +81,44 @@ export class Exchange implements CallHandler, Stream {
     if (this.observed) this.endObserved();
   }
 
+  private queueUp(message: ProcessingRequest): void {
+    const bytes = message.body.length;
+    if (bytes > 0 && !this.treatment.tryHold(bytes)) {
+      this.overload(message.kind === Kind.responseBody ? this.response : this.request);
+      return;
+    }
+    this.queuedBytes += bytes;
+    this.queue.push(message);
+  }
+
+  private unqueue(): ProcessingRequest {
+    const message = this.queue.shift() as ProcessingRequest; // who asks has seen that there is one
+    this.queuedBytes -= message.body.length;
+    if (message.body.length > 0) this.treatment.unhold(message.body.length);
+    return message;
+  }
+
+  // Only bodies are so large, and a request's comes before the response's.
+  recvUnread(): void {
+    if (this.open) this.overload(this.request.ended || this.request.state !== "reading" ? this.response : this.request);
+  }
+
+  /**
+   * There is no memory for what comes next of a message. Where that passes, to end the call lets it pass, as long as Envoy has
+   * all of it (facts 11.1, 5.14) and no rule is meant for what comes after it. Otherwise Envoy is told that we failed.
+   */
+  private overload(message: Message): void {
+    const decision = this.treatment.overloaded(message.direction);
+    if (decision.action === "reply" && !this.observed) {
+      this.reply(decision);
+      return;
+    }
+    this.open = false;
+    const isLast = message === this.response || !this.treatment.expects("response");
+    if (this.observed || (isLast && !isDuplex(message.mode))) this.call.end();
+    else this.call.fail(GrpcStatus.RESOURCE_EXHAUSTED, "ext_proc: no memory is left for the message");
+  }
+
   recvEnd(): void {
     this.peerEnded = true;
     if (!this.waiting) this.end();
@@ -93,6 +133,8 @@ export class Exchange implements CallHandler, Stream {
   closed(): void {
     this.open = false;
     this.queue.length = 0;
+    if (this.queuedBytes > 0) this.treatment.unhold(this.queuedBytes);
+    this.queuedBytes = 0;
     this.treatment.closed();
   }
 
@@ -140,7 +182,7 @@ export class Exchange implements CallHandler, Stream {
   }
 
   private catchUp(): void {
-    while (!this.waiting && this.queue.length > 0) this.recv(this.queue.shift() as ProcessingRequest);
+    while (!this.waiting && this.queue.length > 0) this.recv(this.unqueue());
     if (!this.waiting && this.peerEnded) this.end();
   }
 

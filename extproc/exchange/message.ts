@@ -225,9 +225,22 @@ export class Message {
     this.looked(this.treatment.recvBody(this.direction, body, complete));
   }
 
+  // One piece after the other. What waits takes memory; without it we have seen enough.
   private lookAtPiece(piece: Uint8Array, last: boolean): void {
-    const next = () => this.treatment.recvPiece(this.direction, piece, last);
-    this.looked(this.looking === undefined ? next() : this.looking.then(next)); // one after the other
+    if (this.looking === undefined) {
+      this.looked(this.treatment.recvPiece(this.direction, piece, last));
+      return;
+    }
+    if (!this.treatment.tryHold(piece.length)) {
+      this.treatment.overloaded(this.direction);
+      this.stopLooking();
+      return;
+    }
+    const next = () => {
+      this.treatment.unhold(piece.length);
+      return this.treatment.recvPiece(this.direction, piece, last);
+    };
+    this.looked(this.looking.then(next));
   }
 
   private looked(decision: Decision | Promise<Decision>): void {

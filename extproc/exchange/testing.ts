@@ -35,9 +35,21 @@ export type Script = {
   body?: Decision | Promise<Decision>;
   more?: Decision;
   piece?: Decision | Promise<Decision>;
+  overload?: Decision;
 };
 
-export function setUp(script: { request?: Script; response?: Script; patienceMs?: number }) {
+type Scripts = {
+  request?: Script;
+  response?: Script;
+  patienceMs?: number;
+  /** for what has to wait */
+  memoryBytes?: number;
+  /** whether a message of either direction matters; true when left out */
+  expects?: boolean;
+};
+
+export function setUp(script: Scripts) {
+  const memory = { left: script.memoryBytes ?? Number.POSITIVE_INFINITY };
   const sent: ProcessingResponse[] = [];
   const ends: string[] = [];
   const asked: string[] = [];
@@ -48,7 +60,19 @@ export function setUp(script: { request?: Script; response?: Script; patienceMs?
     failBug: () => ends.push("bug"),
   };
   const treatment: Treatment = {
-    expects: () => true,
+    expects: () => script.expects ?? true,
+    tryHold: (bytes) => {
+      if (bytes > memory.left) return false;
+      memory.left -= bytes;
+      return true;
+    },
+    unhold: (bytes) => {
+      memory.left += bytes;
+    },
+    overloaded: (direction) => {
+      asked.push(`${direction} overloaded`);
+      return script[direction]?.overload ?? newDecision("pass");
+    },
     patienceMs: () => script.patienceMs ?? 0,
     recvHeaders: (direction, _headers, endOfStream, delivery) => {
       asked.push(`${direction} headers ${endOfStream} ${delivery}`);
@@ -66,7 +90,7 @@ export function setUp(script: { request?: Script; response?: Script; patienceMs?
     replyCut: () => asked.push("cut"),
     closed: () => asked.push("closed"),
   };
-  return { exchange: new Exchange(call, treatment), sent, ends, asked };
+  return { exchange: new Exchange(call, treatment), sent, ends, asked, memory };
 }
 
 export function reading(): Decision {

@@ -61,6 +61,12 @@ export type Treatment = {
   recvBody(direction: Direction, body: Uint8Array, complete: boolean): Decision | Promise<Decision>;
   /** The next piece of a body. `replace` sends on what may go on now, which may be nothing. */
   recvPiece(direction: Direction, piece: Uint8Array, last: boolean): Decision | Promise<Decision>;
+  /** Takes memory for what has to wait for a decision; false: none is left, and nothing is taken. */
+  tryHold(bytes: number): boolean;
+  /** Gives it back. */
+  unhold(bytes: number): void;
+  /** No memory is left for the message: pass or reply. */
+  overloaded(direction: Direction): Decision;
   /** Whether messages of this direction can matter: a call that only observes ends after the last that does. */
   expects(direction: Direction): boolean;
   /** How long a decision may take, in ms, where Envoy might give up before; 0: no longer than it waits. */

@@ -9,6 +9,8 @@ import { Status } from "./status.ts";
 export type MessageHandler = {
   /** One message, in order. The memory is never written again: it may be kept, with the read buffer it is in. */
   recv(message: Buffer): void;
+  /** There is no memory for a message, and none will come any more. False, or not there: the call is to fail. */
+  recvUnread?(): boolean;
   /** The peer sends no more. */
   recvEnd(): void;
   /** Once, last, however the call ended. */
@@ -25,6 +27,8 @@ export class GrpcCall implements StreamHandler {
   private readonly reader: EnvelopeReader;
   private handler: MessageHandler = NOBODY;
   private finished = false;
+  /** nothing more is read */
+  private deaf = false;
   private headersSent = false;
   private deadline: NodeJS.Timeout | undefined = undefined;
 
@@ -93,6 +97,7 @@ export class GrpcCall implements StreamHandler {
   }
 
   recvData(buf: Buffer, pos: number, end: number): void {
+    if (this.deaf) return;
     this.reader.begin(pos);
     while (!this.finished) {
       const message = this.reader.next(buf, end);
@@ -106,7 +111,7 @@ export class GrpcCall implements StreamHandler {
   }
 
   recvEnd(): void {
-    if (this.finished) return;
+    if (this.finished || this.deaf) return;
     if (this.reader.isIdle) this.handler.recvEnd();
     else this.fail(Status.INTERNAL, "agglo: the request ends in the middle of a message");
   }
@@ -125,7 +130,10 @@ export class GrpcCall implements StreamHandler {
     } else if (this.reader.fault === Fault.tooLarge) {
       this.fail(Status.RESOURCE_EXHAUSTED, "agglo: the message is larger than this server takes");
     } else {
-      this.fail(Status.RESOURCE_EXHAUSTED, "agglo: too many large messages at once on this connection");
+      this.deaf = true;
+      this.reader.clear();
+      if (this.handler.recvUnread?.() !== true)
+        this.fail(Status.RESOURCE_EXHAUSTED, "agglo: no memory is left for this message");
     }
   }
 }

@@ -1,18 +1,33 @@
 // Length-prefixed messages (PROTOCOL-HTTP2.md, "Length-Prefixed-Message"): one byte of flags, four of length, content.
 // DATA frames know nothing of them: a frame may hold several, or one may take many frames.
 
+import type { Memory } from "../transport.ts";
+
 export const PREFIX_BYTES = 5;
 
 /** First memory for a message that comes in pieces; it grows with what has come, never with what was promised. */
 const FIRST_BYTES = 64 * 1024;
 const GROWTH = 4;
 
-/** Memory for messages in the making, of all calls of a connection together. */
+/** Memory for messages in the making, of all calls of a connection together, out of the process's where that is given. */
 export class AssemblyBudget {
   leftBytes: number;
+  private readonly memory: Memory | undefined;
 
-  constructor(bytes: number) {
+  constructor(bytes: number, memory?: Memory) {
     this.leftBytes = bytes;
+    this.memory = memory;
+  }
+
+  tryTake(bytes: number): boolean {
+    if (bytes > this.leftBytes || this.memory?.tryTake(bytes) === false) return false;
+    this.leftBytes -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.leftBytes += bytes;
+    this.memory?.give(bytes);
   }
 }
 
@@ -64,7 +79,7 @@ export class EnvelopeReader {
 
   /** Gives the memory back. */
   clear(): void {
-    if (this.parts !== undefined) this.budget.leftBytes += this.parts.length;
+    if (this.parts !== undefined) this.budget.give(this.parts.length);
     this.parts = undefined;
   }
 
@@ -100,9 +115,7 @@ export class EnvelopeReader {
     const before = this.parts?.length ?? 0;
     if (before >= bytes && this.parts !== undefined) return true;
     const size = Math.min(this.length, Math.max(FIRST_BYTES, before * GROWTH, bytes));
-    this.budget.leftBytes -= size - before;
-    if (this.budget.leftBytes < 0) {
-      this.budget.leftBytes += size - before;
+    if (!this.budget.tryTake(size - before)) {
       this.fault = Fault.noMemory;
       return false;
     }

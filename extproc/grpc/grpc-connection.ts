@@ -1,6 +1,7 @@
 import type { Connection, Http2Handler } from "../http2/connection.ts";
 import type { HeaderList } from "../http2/header-list.ts";
 import type { Stream, StreamHandler } from "../http2/stream.ts";
+import type { Memory } from "../transport.ts";
 import { GREETING, GREETING_HEADERS } from "./blocks.ts";
 import { GrpcCall, type ServeMethod } from "./call.ts";
 import { AssemblyBudget } from "./envelope.ts";
@@ -14,6 +15,8 @@ export type GrpcLimits = {
   messageBytes: number;
   /** Messages in the making, per connection: a peer could begin a large one on every stream and finish none. */
   assemblyBytes: number;
+  /** where they come from */
+  memory?: Memory | undefined;
 };
 
 /** gRPC on one HTTP/2 connection: finds the method of each stream. */
@@ -28,7 +31,7 @@ export class GrpcConnection implements Http2Handler {
     this.methods = methods;
     this.limits = limits;
     this.gone = gone;
-    this.budget = new AssemblyBudget(limits.assemblyBytes);
+    this.budget = new AssemblyBudget(limits.assemblyBytes, limits.memory);
   }
 
   accept(connection: Connection, stream: Stream, headers: HeaderList): StreamHandler {

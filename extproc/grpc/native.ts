@@ -44,11 +44,12 @@ export function nativeTransport(options: NativeOptions): Transport {
   const bytesMax = options.messageBytesMax ?? MESSAGE_BYTES_MAX;
   const messageBytes = typeof bytesMax === "number" ? () => bytesMax : bytesMax;
   return {
-    async listen(address, accept) {
+    async listen(address, accept, memory) {
       const assemblyBytes = Math.max(ASSEMBLY_BYTES_MAX, messageBytes());
       const limits = {
         ...DEFAULT_LIMITS,
         assemblyBytes,
+        memory,
         ...options.limits,
         get messageBytes() {
           return messageBytes(); // a reload may change it
@@ -146,6 +147,16 @@ class ProcessCall implements Call, MessageHandler {
     } catch (error) {
       this.failBug(error);
     }
+  }
+
+  recvUnread(): boolean {
+    if (this.handler.recvUnread === undefined) return false;
+    try {
+      this.handler.recvUnread();
+    } catch (error) {
+      this.failBug(error);
+    }
+    return true;
   }
 
   recvEnd(): void {

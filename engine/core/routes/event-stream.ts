@@ -109,11 +109,17 @@ function hold(stream: EventStream, text: string): void {
   stream.held += text;
   stream.heldBytes += utf8Bytes(text);
   const limit = stream.section.plan.limits.bodyBytes;
-  if (stream.heldBytes <= limit) return;
+  if (stream.heldBytes > limit)
+    giveUp(stream, faulted(stream.section, "tooLarge", `an event is larger than ${limit} bytes`));
+}
+
+/** No more is held of the event that is coming: `fault` is what becomes of it. */
+export function giveUp(stream: EventStream, fault: Verdict): void {
   const source = stream.held;
   stream.held = "";
+  stream.heldBytes = 0;
   stream.skips = true;
-  take(stream, source, faulted(stream.section, "tooLarge", `an event is larger than ${limit} bytes`));
+  take(stream, source, fault);
 }
 
 function treatEvent(stream: EventStream, text: string): Verdict | Promise<Verdict> {

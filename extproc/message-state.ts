@@ -1,0 +1,32 @@
+/** What the server knows of one message of an exchange while it is treated, and the memory that it takes. */
+import type { MemoryBudget } from "../engine/runtime/memory-budget.ts";
+import type { Reading } from "./admission.ts";
+import type { PieceReader } from "./piece-reader.ts";
+
+export type MessageState = {
+  headers: readonly string[] | undefined;
+  reading: Reading | undefined;
+  pieces: PieceReader | undefined;
+  /** collected until now */
+  bytes: number;
+  /** of the process's memory budget, for its body */
+  taken: number;
+  /** received, and without a verdict yet */
+  open: boolean;
+};
+
+export function newMessageState(): MessageState {
+  return { headers: undefined, reading: undefined, pieces: undefined, bytes: 0, taken: 0, open: false };
+}
+
+/** False: there is not that much left, and nothing is taken. */
+export function takeMemory(budget: MemoryBudget, message: MessageState, bytes: number): boolean {
+  if (!budget.tryTake("bodies", bytes)) return false;
+  message.taken += bytes;
+  return true;
+}
+
+export function giveMemory(budget: MemoryBudget, message: MessageState, bytes: number): void {
+  budget.give("bodies", bytes);
+  message.taken -= bytes;
+}
