@@ -22,7 +22,8 @@ import { configuration, type Steady, steadyTraffic } from "./soak/traffic.ts";
 const MINUTES = 30;
 const MINUTES_MAX = 24 * 60;
 const PROCESSES = 2;
-const CONNECTIONS = 16;
+/** At most, of each kind: a second in which nothing moves is none that fails. */
+const CONNECTIONS = 100;
 const RELOAD_EVERY_MS = 20_000;
 /** Does not count: code is compiled, heaps and pools find their size. */
 const WARM_UP_SHARE = 1 / 6;
