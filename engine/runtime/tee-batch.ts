@@ -13,8 +13,8 @@ export type Batch = {
   ids: string[];
   /** their JSON, as bytes; empty once `outgoing` is made of it */
   events: Buffer[];
-  /** how long each is */
-  sizes: number[];
+  /** how long each was; of a batch of several, once `outgoing` is made of it */
+  sizes: readonly number[];
   /** of the events as a batch holds them, separators included */
   bytes: number;
   /** what the queue took of the process's memory for it */
@@ -25,8 +25,8 @@ export type Batch = {
   retries: number;
   /** of one that was refused whole: the half that is sent when this one is settled */
   next: Batch | undefined;
-  /** how often it and the others it was one with may still be halved */
-  halvings: { left: number };
+  /** how often it and the others it was one with may still be halved; undefined: it is whole */
+  halvings: { left: number } | undefined;
   /** ends what it waits for: more events, or the next try */
   cancel: (() => void) | undefined;
   /** sent or dropped: an answer that comes later changes nothing */
@@ -44,13 +44,13 @@ export function newBatch(target: TeeTarget, sending: TeeSending, nowMs: number, 
     begunAtMs: nowMs,
     ids: [first.id],
     events: [first.event],
-    sizes: [first.event.byteLength],
+    sizes: NO_SIZES,
     bytes: first.event.byteLength + SEPARATOR_BYTES,
     charged: first.charge,
     outgoing: undefined,
     retries: 0,
     next: undefined,
-    halvings: { left: HALVINGS_MAX },
+    halvings: undefined,
     cancel: undefined,
     settled: false,
   };
@@ -58,6 +58,7 @@ export function newBatch(target: TeeTarget, sending: TeeSending, nowMs: number, 
 
 /** So much a few bad events in ten thousand take; where all are bad, a target is not asked twice for each. */
 const HALVINGS_MAX = 128;
+const NO_SIZES: readonly number[] = [];
 
 /** Whether a copy that comes now belongs into a batch that has begun. */
 export function takesCopy(batch: Batch, limits: BatchLimits, copy: Copy, nowMs: number): boolean {
@@ -75,7 +76,6 @@ const SEPARATOR_BYTES = 1;
 export function addCopy(batch: Batch, copy: Copy): void {
   batch.ids.push(copy.id);
   batch.events.push(copy.event);
-  batch.sizes.push(copy.event.byteLength);
   batch.bytes += copy.event.byteLength + SEPARATOR_BYTES;
   batch.charged += copy.charge;
 }
@@ -105,13 +105,14 @@ export const EVENT_OVERHEAD_BYTES = 512;
 
 /** Whether parts of a batch that was refused whole may be sent: each object of a store is one batch for good. */
 export function isDivisible({ ids, sending, target, halvings }: Batch): boolean {
-  return sending.batch !== null && ids.length > 1 && target.type !== "ExternalObjectStore" && halvings.left > 0;
+  return sending.batch !== null && ids.length > 1 && target.type !== "ExternalObjectStore" && halvings?.left !== 0;
 }
 
 /** The two halves of a batch that was sent and refused, the second behind the first. */
 export async function halvesOf(batch: Batch): Promise<Batch> {
   const copies = await copiesOf(batch);
   const half = Math.ceil(copies.length / 2);
+  batch.halvings ??= { left: HALVINGS_MAX };
   batch.halvings.left--;
   const second = batchOf(batch, copies.slice(half), batch.next);
   return batchOf(batch, copies.slice(0, half), second);
@@ -145,6 +146,7 @@ export async function outgoingOf(batch: Batch): Promise<Outgoing> {
   const keyPrefix = keyPrefixAt(batch.sending.keyPrefix, batch.begunAtMs);
   if (limits === null) return { id: batch.ids[0] as string, keyPrefix, body: batch.events[0] as Buffer, codec: null };
   const lines = limits.codec === "json" ? jsonArray(batch.events) : ndjson(batch.events, batch.bytes);
+  batch.sizes = batch.events.map((event) => event.byteLength);
   batch.events = [];
   const body = limits.codec === "ndjson.gz" ? await gzipAsync(lines, { level: GZIP_LEVEL }) : lines;
   return { id: batchId(batch.ids), keyPrefix, body, codec: limits.codec };

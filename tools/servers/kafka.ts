@@ -13,10 +13,11 @@ export type KafkaServer = Server & {
   secureAddress: string;
 };
 
-/** The second way in: who may log in by SASL PLAIN, and what the broker shows. PEM, for localhost. */
+/** The second way in: who may log in by SASL PLAIN and SCRAM, and what the broker shows. PEM, for localhost. */
 export type KafkaSecurity = { username: string; password: string; certFile: string; keyFile: string };
 
 const FORMAT_TIMEOUT_MS = 60_000;
+const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 const CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg";
 
 export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer> {
@@ -26,7 +27,8 @@ export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer>
   const properties = join(folder, "server.properties");
   const secure = security === undefined ? "" : await securePropertiesOf(folder, port, controller, securePort, security);
   await writeFile(properties, propertiesOf(folder, port, controller) + secure);
-  const format = ["-Xmx128m", "-cp", jars, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];
+  const tool = ["-Xmx128m", "-cp", jars, "kafka.tools.StorageTool", "format"];
+  const format = [...tool, "-t", CLUSTER_ID, "-c", properties, ...(security === undefined ? [] : scramOf(security))];
   const { code, output } = await runProgram("java", format, process.env, FORMAT_TIMEOUT_MS);
   if (code !== 0) throw new Error(`formatting Kafka's folder failed:\n${output.slice(-3000)}`);
   const jvm = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN"];
@@ -73,6 +75,10 @@ broker.heartbeat.interval.ms=200
 `;
 }
 
+function scramOf({ username, password }: KafkaSecurity): string[] {
+  return SCRAM.flatMap((mechanism) => ["--add-scram", `${mechanism}=[name=${username},password=${password}]`]);
+}
+
 /** Read after the others, of which it replaces some. */
 async function securePropertiesOf(
   folder: string,
@@ -84,11 +90,13 @@ async function securePropertiesOf(
   const store = join(folder, "broker.pem");
   await writeFile(store, `${await readFile(keyFile, "utf8")}\n${await readFile(certFile, "utf8")}`, { mode: 0o600 });
   const module = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+  const scramModule = "org.apache.kafka.common.security.scram.ScramLoginModule required";
   return `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller},SECURE://127.0.0.1:${securePort}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port},SECURE://localhost:${securePort}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
-listener.name.secure.sasl.enabled.mechanisms=PLAIN
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,${SCRAM.join(",")}
 listener.name.secure.plain.sasl.jaas.config=${module} user_${username}="${password}";
+${SCRAM.map((mechanism) => `listener.name.secure.${mechanism.toLowerCase()}.sasl.jaas.config=${scramModule};`).join("\n")}
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location=${store}
 `;

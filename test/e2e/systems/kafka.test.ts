@@ -191,26 +191,29 @@ describe.skipIf(missing !== undefined)("Kafka", () => {
     await gone.close();
   });
 
-  test("a login over TLS is made, and refused for good where it is wrong", async () => {
-    const topic = await newTopic();
-    const parsed = parseKafka("ExternalPubSub", `kafka:servers=${server.secureAddress},topicName=${topic}`);
-    if ("error" in parsed) throw new Error(parsed.error);
-    const publish = async (password: string, tls: JsonObject) => {
-      const sasl = { mechanism: "PLAIN", username: "ann", password };
-      const options = { sasl, tls, timeoutMs: 3000 };
-      const system = await opened(openKafka(parsed, { name: "log", memory: newMemory(), options }));
-      const error = await publisherOf(system).publish("id-1", Buffer.from("x"));
-      await system.close();
-      return error;
-    };
-    expect(await publish("s3cret", { caFile: CERT })).toBeUndefined();
-    expect((await messagesOf(topic)).map(({ id }) => id)).toEqual(["id-1"]);
-    const refused = await publish("wrong", { caFile: CERT });
-    expect(refused).toMatchObject({ code: "SASL_AUTHENTICATION_FAILED", retryable: false });
-    expect(JSON.stringify(refused)).not.toContain("wrong");
-    // Nobody vouches for it.
-    expect(await publish("s3cret", {})).toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT", retryable: true });
-  });
+  test.each(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])(
+    "a login by %s over TLS is made, and refused for good where it is wrong",
+    async (mechanism) => {
+      const topic = await newTopic();
+      const parsed = parseKafka("ExternalPubSub", `kafka:servers=${server.secureAddress},topicName=${topic}`);
+      if ("error" in parsed) throw new Error(parsed.error);
+      const publish = async (password: string, tls: JsonObject) => {
+        const sasl = { mechanism, username: "ann", password };
+        const options = { sasl, tls, timeoutMs: 3000 };
+        const system = await opened(openKafka(parsed, { name: "log", memory: newMemory(), options }));
+        const error = await publisherOf(system).publish("id-1", Buffer.from("x"));
+        await system.close();
+        return error;
+      };
+      expect(await publish("s3cret", { caFile: CERT })).toBeUndefined();
+      expect((await messagesOf(topic)).map(({ id }) => id)).toEqual(["id-1"]);
+      const refused = await publish("wrong", { caFile: CERT });
+      expect(refused).toMatchObject({ code: "SASL_AUTHENTICATION_FAILED", retryable: false });
+      expect(JSON.stringify(refused)).not.toContain("wrong");
+      // Nobody vouches for it.
+      expect(await publish("s3cret", {})).toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT", retryable: true });
+    },
+  );
 
   test("a broker that takes connections and says nothing is out of reach, for a message and for the next", async () => {
     const silent = createServer().listen(0, "127.0.0.1");
