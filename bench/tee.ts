@@ -30,7 +30,7 @@ import { measureTeeTraffic } from "./rig/tee-traffic.ts";
 import { findVariants, startUpstream } from "./rig/variants.ts";
 
 const ROUNDS = 5;
-const TRAFFIC_ROUNDS = 4;
+const TRAFFIC_ROUNDS = 5;
 const EVENT_BYTES = 1024;
 /** Events in the queue at most: enough to keep every connection and batch busy. */
 const AHEAD = 4000;
