@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { JsonObject } from "../core/event/json.ts";
-import { type Bench, opened, takesEvents } from "./contract.ts";
+import { type Bench, opened, outlivesRestarts, type Restartable, takesEvents } from "./contract.ts";
 import { openElastic, parseElastic } from "./elastic.ts";
 import { isSystemError } from "./failure.ts";
 import { newMemory } from "./memory.ts";
@@ -39,6 +39,10 @@ async function startDouble() {
     status: 200,
     statusOf: (_id: string): number => 201,
     items: (items: object[]): object[] => items,
+    async start() {
+      server.listen(Number(new URL(double.url).port), "127.0.0.1");
+      await once(server, "listening");
+    },
     async close() {
       server.closeAllConnections();
       server.close();
@@ -98,6 +102,14 @@ async function openBench(more: string): Promise<Bench> {
 
 takesEvents("an index", () => openBench(""));
 takesEvents("an index in bulk", () => openBench(",bulk=true"));
+
+/** The double that was started last. */
+const restartable = (): Restartable => {
+  const double = doubles.at(-1) as Double;
+  return { stop: () => double.close(), start: () => double.start() };
+};
+outlivesRestarts("an index", restartable, () => openBench(""));
+outlivesRestarts("an index in bulk", restartable, () => openBench(",bulk=true"));
 
 describe("an index", () => {
   const send = (system: OpenedSystem, id: string) => sendEvent(system.port, id, '{"a":1}');

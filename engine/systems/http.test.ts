@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { JsonObject } from "../core/event/json.ts";
-import { type Bench, opened as open, takesEvents } from "./contract.ts";
+import { type Bench, opened as open, outlivesRestarts, type Restartable, takesEvents } from "./contract.ts";
 import { type HttpSettings, openHttp, parseHttp } from "./http.ts";
 import { newMemory } from "./memory.ts";
 import { sendEvent } from "./send.ts";
@@ -58,8 +58,12 @@ function withOptions(options: JsonObject): SystemDeps {
   return { name: "target", memory: newMemory(), options };
 }
 
-takesEvents("an HTTP target", async (): Promise<Bench> => {
+/** The one that was started last for a suite. */
+let benchTarget: Target;
+
+async function openBench(): Promise<Bench> {
   const target = await startTarget();
+  benchTarget = target;
   const opened = await open(openHttp(settingsFor(target.url)));
   const idOf = (received: Received): string => String(received.headers["idempotency-key"]);
   return {
@@ -71,7 +75,19 @@ takesEvents("an HTTP target", async (): Promise<Bench> => {
       await stopTarget(target);
     },
   };
+}
+
+/** Ends as a killed process does: with every connection. */
+const restartable = (): Restartable => ({
+  stop: () => stopTarget(benchTarget),
+  async start() {
+    benchTarget.server.listen(Number(new URL(benchTarget.url).port), "127.0.0.1");
+    await once(benchTarget.server, "listening");
+  },
 });
+
+takesEvents("an HTTP target", openBench);
+outlivesRestarts("an HTTP target", restartable, openBench);
 
 describe("an HTTP target", () => {
   let target: Target;
