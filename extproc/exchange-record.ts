@@ -9,6 +9,7 @@
  * A body is its JSON where it is all there and is some, otherwise its text as far as `bodyBytes` go; bytes that are no UTF-8
  * are left out. So are the headers that identify a user to the upstream: an event of ours goes to other places.
  */
+import { openBytes } from "../engine/core/body/utf8.ts";
 import { isObject, type JsonObject, type JsonValue, newObject, setOwn } from "../engine/core/event/json.ts";
 import { parseText } from "../engine/core/event/parse.ts";
 import type { Verdict } from "../engine/core/routes/section.ts";
@@ -105,16 +106,9 @@ function answered(both: JsonObject): JsonObject {
 }
 
 function contentOf(bytes: Buffer, truncated: boolean): JsonValue | undefined {
-  const whole = truncated ? bytes.subarray(0, lastCharacter(bytes)) : bytes;
+  const whole = truncated ? bytes.subarray(0, bytes.length - openBytes(bytes)) : bytes;
   const text = decodeUtf8(whole);
   if (text === undefined) return undefined;
   const parsed = truncated ? undefined : parseText(text, 0, text.length, DEPTH_MAX);
   return parsed === undefined || parsed.fault !== undefined ? text : parsed.value;
-}
-
-/** Where the last whole character ends. */
-function lastCharacter(bytes: Buffer): number {
-  let end = bytes.length;
-  while (end > 0 && bytes.length - end < 3 && ((bytes[end - 1] as number) & 0xc0) === 0x80) end--;
-  return end > 0 && (bytes[end - 1] as number) >= 0xc0 ? end - 1 : bytes.length;
 }
