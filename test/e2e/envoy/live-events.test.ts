@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
+import { GUARDS } from "./guards.ts";
 import { bodyOf, type Http1Message, headerOf, statusOf } from "./http1.ts";
 import { type Http2Client, openHttp2 } from "./http2.ts";
 import { startTestServer, type TestServer } from "./server.ts";
@@ -10,14 +11,7 @@ import { openWire, startWireUpstream, WAIT, type WireUpstream } from "./wire.ts"
 const contentTypes = ["application/x-ndjson", "text/event-stream"];
 const section = { pipelines: ["refuse", "cover"], contentTypes };
 const config = {
-  pipelines: [
-    { name: "refuse", processes: [{ name: "no-secrets" }] },
-    { name: "cover", processes: [{ name: "cover-cards" }] },
-  ],
-  processDefinitions: [
-    { filter: { name: "no-secrets", condition: { exists: { ops: [{ key: "secret" }] } } } },
-    { redactor: { name: "cover-cards", rules: [{ paths: ["**.card"], mask: { keepLast: 4 } }] } },
-  ],
+  ...GUARDS,
   http: {
     version: 1,
     routes: [{ name: "events", match: { paths: ["/events"] }, request: section, response: section }],

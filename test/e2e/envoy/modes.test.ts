@@ -3,6 +3,7 @@
  * cannot is refused where a rule guards and passes where one only looks, and the log says which line to add.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { GUARDS } from "./guards.ts";
 import { type HandWritten, startHandWritten } from "./hand-written.ts";
 import { bodyOf, type Http1Message, headerOf, statusOf } from "./http1.ts";
 import { startTestServer, type TestServer } from "./server.ts";
@@ -11,16 +12,8 @@ import { chunked, exchange, openWire, startWireUpstream, WAIT, type WireUpstream
 const card = "4111111111111111";
 const section = { pipelines: ["refuse", "cover"], setHeaders: { "x-seen": "yes" }, removeHeaders: ["x-debug"] };
 const config = {
-  pipelines: [
-    { name: "refuse", processes: [{ name: "no-secrets" }] },
-    { name: "cover", processes: [{ name: "cover-cards" }] },
-    { name: "mirror", processes: [{ name: "tee" }] },
-  ],
-  processDefinitions: [
-    { filter: { name: "no-secrets", condition: { exists: { ops: [{ key: "secret" }] } } } },
-    { redactor: { name: "cover-cards", rules: [{ paths: ["**.card"], mask: { keepLast: 4 } }] } },
-    { tee: { name: "tee", outputConnectorRef: "seen" } },
-  ],
+  pipelines: [...GUARDS.pipelines, { name: "mirror", processes: [{ name: "tee" }] }],
+  processDefinitions: [...GUARDS.processDefinitions, { tee: { name: "tee", outputConnectorRef: "seen" } }],
   externalSystems: [{ externalType: "ExternalPubSub", name: "seen", connectionString: "mem:seen" }],
   http: {
     version: 1,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
+import { GUARDS } from "./guards.ts";
 import { type HandWritten, startHandWritten } from "./hand-written.ts";
 import { bodyOf, type Http1Message, headerOf, statusOf } from "./http1.ts";
 import { type Http2Upstream, openHttp2, respondWith, startHttp2Upstream } from "./http2.ts";
@@ -11,14 +12,7 @@ import { exchange, openWire, startWireUpstream, WAIT, type WireUpstream } from "
 const card = "4111111111111111";
 const section = { pipelines: ["refuse", "cover"], setHeaders: { "x-seen": "yes" } };
 const config = {
-  pipelines: [
-    { name: "refuse", processes: [{ name: "no-secrets" }] },
-    { name: "cover", processes: [{ name: "cover-cards" }] },
-  ],
-  processDefinitions: [
-    { filter: { name: "no-secrets", condition: { exists: { ops: [{ key: "secret" }] } } } },
-    { redactor: { name: "cover-cards", rules: [{ paths: ["**.card"], mask: { keepLast: 4 } }] } },
-  ],
+  ...GUARDS,
   http: {
     version: 1,
     routes: [{ name: "guard", match: { paths: ["/guard/**", "/direct/**"] }, request: section, response: section }],

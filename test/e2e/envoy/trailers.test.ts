@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
 import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
+import { GUARDS } from "./guards.ts";
 import { type ExtProcFields, type HandWritten, startHandWritten } from "./hand-written.ts";
 import { bodyOf, type Http1Message, headerOf, statusOf } from "./http1.ts";
 import {
@@ -19,14 +20,9 @@ const card = "4111111111111111";
 const covered = '{"card":"************1111"}';
 const section = { pipelines: ["refuse", "cover"] };
 const config = {
-  pipelines: [
-    { name: "refuse", processes: [{ name: "no-secrets" }] },
-    { name: "cover", processes: [{ name: "cover-cards" }] },
-    { name: "id", processes: [{ name: "need-id" }] },
-  ],
+  pipelines: [...GUARDS.pipelines, { name: "id", processes: [{ name: "need-id" }] }],
   processDefinitions: [
-    { filter: { name: "no-secrets", condition: { exists: { ops: [{ key: "secret" }] } } } },
-    { redactor: { name: "cover-cards", rules: [{ paths: ["**.card"], mask: { keepLast: 4 } }] } },
+    ...GUARDS.processDefinitions,
     { filter: { name: "need-id", unless: { exists: { ops: [{ key: "id" }] } } } },
   ],
   http: {

@@ -4,12 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadText } from "../../../engine/runtime/configuration.ts";
-import { envoyBootstrap } from "../../../envoy/bootstrap.ts";
-import { type RunningEnvoy, startEnvoy } from "../../../tools/run-envoy.ts";
-import { startUpstream, type Upstream } from "../../../tools/start/upstream.ts";
 import { newClient } from "../envoy/client.ts";
-import { failuresOfMarking, MARKING } from "../envoy/flood.ts";
+import { failuresOfMarking, MARKING, type MarkingEnvoy, startMarkingEnvoy } from "../envoy/flood.ts";
 
 // The native transport behind a real Envoy: one connection carries everything, however Envoy ends its streams.
 
@@ -23,8 +19,7 @@ describe.each([
 ])("%s", (_title, gracefulClose, family) => {
   let folder: string;
   let server: ChildProcess;
-  let envoy: RunningEnvoy;
-  let upstream: Upstream;
+  let envoy: MarkingEnvoy;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "agglo-native-"));
@@ -32,28 +27,18 @@ describe.each([
     await writeFile(file, JSON.stringify(MARKING));
     const address = family === "tcp" ? "127.0.0.1:0" : `unix:${join(folder, "s")}`;
     server = spawn(process.execPath, [SERVER, file, address], { stdio: ["ignore", "pipe", "inherit"] });
-    const listen = await listening(server);
-    upstream = await startUpstream();
-    const { plan } = loadText(JSON.stringify(MARKING), file);
-    const options = { listen, upstream: upstream.address, port: 0, adminPort: 0, gracefulClose };
-    envoy = await startEnvoy(envoyBootstrap(plan?.routes ?? [], options));
+    envoy = await startMarkingEnvoy(await listening(server), gracefulClose);
   }, 60_000);
 
   afterAll(async () => {
     await envoy?.stop();
-    await upstream?.stop();
     server?.kill("SIGKILL");
     await rm(folder, { recursive: true, force: true });
   });
 
-  const connections = async () => {
-    const stats = await (await fetch(`http://${envoy.admin}/stats?filter=agglo_ext_proc.upstream_cx_total`)).text();
-    return stats.trim();
-  };
-
   test(`${REQUESTS} requests at full speed on one connection, none fails and each is treated`, async () => {
     expect(await failuresOfMarking(envoy.port, REQUESTS, CLIENTS)).toEqual([]);
-    expect(await connections()).toMatch(/upstream_cx_total: [12]$/); // the traffic's, and the health check's
+    expect([1, 2]).toContain(await envoy.connections()); // the traffic's, and the health check's
   }, 120_000);
 
   test("bodies of half a megabyte go through, side by side with small ones", async () => {
