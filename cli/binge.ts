@@ -63,14 +63,15 @@ function print(text: string): number {
   return Exit.ok;
 }
 
-// Who pipes into `head` has read enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code === "EPIPE") return; // who pipes into `head` has read enough
+  process.stderr.write(`standard output: cannot write: ${error.code}\n`);
+  process.exitCode = Exit.io;
 });
 
 main(process.argv.slice(2)).then(
   (code) => {
-    process.exitCode = code;
+    process.exitCode ??= code;
   },
   (error: unknown) => {
     if (error instanceof Ending) {

@@ -24,7 +24,8 @@ export function openOutput(file: string | undefined): Output {
   const goesOn = (): boolean => {
     if (failed === undefined) return true;
     if (errorCode(failed) === "EPIPE") return false;
-    throw new Ending(Exit.io, `${file ?? "standard output"}: cannot write: ${errorCode(failed)}`);
+    // binge.ts says it of standard output
+    throw new Ending(Exit.io, file === undefined ? "" : `${file}: cannot write: ${errorCode(failed)}`);
   };
   return {
     async write(text) {

@@ -1,5 +1,15 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -72,10 +82,26 @@ describe("exit codes", () => {
     expect(code).toBe(65);
   });
 
-  test.runIf(process.platform === "linux")("74 where the output is full", async () => {
-    const { code, stderr } = await run(["--output", "/dev/full"], '{"n":1}\n');
-    expect(stderr).toBe("/dev/full: cannot write: ENOSPC\n");
-    expect(code).toBe(74);
+  describe.runIf(process.platform === "linux")("74", () => {
+    test("where the output is full", async () => {
+      const { code, stderr } = await run(["--output", "/dev/full"], '{"n":1}\n');
+      expect(stderr).toBe("/dev/full: cannot write: ENOSPC\n");
+      expect(code).toBe(74);
+    });
+
+    test.each([[...RUN], ["list"]])("where standard output is full: %s", async (...args) => {
+      const full = openSync("/dev/full", "w");
+      const binge = fileURLToPath(new URL("./binge.ts", import.meta.url));
+      const child = spawn(process.execPath, [binge, ...args], { cwd: folder, stdio: ["pipe", full, "pipe"] });
+      child.stdin?.end('{"n":1}\n');
+      let stderr = "";
+      child.stderr?.on("data", (chunk: Buffer) => {
+        stderr += chunk.toString();
+      });
+      const code = await new Promise((resolve) => child.on("close", resolve));
+      closeSync(full);
+      expect({ code, stderr }).toEqual({ code: 74, stderr: "standard output: cannot write: ENOSPC\n" });
+    });
   });
 });
 
