@@ -1,7 +1,8 @@
 /** What `binge explain` prints: an exchange as text for people. Bodies are shown, for whoever asks has sent them. */
 import { stringify } from "../engine/core/event/write.ts";
 import { Outcome } from "../engine/core/outcome.ts";
-import { mismatchOf, normalizeHost, type RequestLine } from "../engine/core/routes/match.ts";
+import { normalizeHost } from "../engine/core/routes/host.ts";
+import { mismatchOf, type RequestLine } from "../engine/core/routes/match.ts";
 import { type BodyNeed, bufferBytes, needs } from "../engine/core/routes/needs.ts";
 import type { MatchPlan } from "../engine/core/routes/route.ts";
 import type { LinkedRoute, Verdict } from "../engine/core/routes/section.ts";

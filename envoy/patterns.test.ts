@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
 import { compileGlob, matchesGlob, normalizePath } from "../engine/core/routes/glob.ts";
-import { matchRoute, normalizeHost } from "../engine/core/routes/match.ts";
+import { normalizeHost } from "../engine/core/routes/host.ts";
+import { matchRoute } from "../engine/core/routes/match.ts";
 import { HIDDEN_DOTS_PATTERN, hostPattern, methodPattern, pathPattern } from "./patterns.ts";
 import { route } from "./testing.ts";
 

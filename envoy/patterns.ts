@@ -34,7 +34,7 @@ function escapablePattern(char: string): string {
   return char > "\x20" && char < "\x7f" ? `(?:${quotePattern(char)}|${pattern})` : pattern;
 }
 
-/** The hosts as normalizeHost (engine/core/routes/match.ts) takes them, case, port and a root's dot aside; undefined: any host. */
+/** The hosts as normalizeHost (engine/core/routes/host.ts) takes them, case, port and a root's dot aside; undefined: any host. */
 export function hostPattern(hosts: readonly string[]): string | undefined {
   if (hosts.length === 0 || hosts.includes("*")) return undefined;
   const names = hosts.map((host) =>

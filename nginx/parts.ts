@@ -66,6 +66,8 @@ function needsOfTraffic(routes: readonly RoutePlan[]) {
   return {
     response: routes.some((route) => route.response !== undefined && !route.gateway),
     gateway: routes.some((route) => route.gateway),
+    hosts: routes.some((route) => route.match.hosts.length > 0),
+    segments: routes.some((route) => route.match.paths.some((glob) => glob.prefix === "")),
     each: sections.some((section) => section.each !== undefined),
     ndjson: takes("application/x-ndjson"),
     sse: takes("text/event-stream"),

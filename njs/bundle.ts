@@ -49,6 +49,9 @@ export type Bundled = {
     arithmetic: boolean;
     /** redactor rules that look for something */
     detectors: boolean;
+    /** routes that name hosts, and globs that are more than a prefix */
+    hosts: boolean;
+    segments: boolean;
     each: boolean;
     ndjson: boolean;
     sse: boolean;
@@ -138,7 +141,12 @@ const lighter: Plugin = {
         .replace(CONSTANT, constantText)
         .replace(NO_RAW, "")
         .replace(RAW, "false")
-        .replace(DESCRIBING, "/* @__PURE__ */ $&"),
+        .replace(DESCRIBING, "/* @__PURE__ */ $&")
+        .replace(ASKING, (_, name, value) => ASKED[name]?.split("$").join(value) ?? "")
+        .replace(
+          FLAT.test(path) ? OBJECT : /(?!)/g,
+          '(typeof $1 === "object" && $1 !== null && !($1 instanceof Array))',
+        ),
       loader: path.endsWith(".ts") ? "ts" : "js",
     }));
   },
@@ -151,6 +159,16 @@ const CONSTANT = new RegExp(`(?<![\\w$.])(${Object.keys(CONSTANTS).join("|")})\\
 const NO_RAW = / && !isRawNumber\([\w.]+\)/g;
 const RAW = /(?<!function )\bisRawNumber\([\w.]+\)/g;
 const DESCRIBING = /(?<!function )\b(?:conditionField|ourConditionField|Object\.freeze)\(/g;
+
+/** Questions about a type, asked without a call: one costs njs as much as ten other operations. */
+const ASKED: { [name: string]: string } = {
+  isArray: "($ instanceof Array)",
+  isContainer: '(typeof $ === "object" && $ !== null)',
+};
+const ASKING = new RegExp(`(?<!function |[\\w$.])(${Object.keys(ASKED).join("|")})\\((\\w+)\\)`, "g");
+/** Where one more is asked so often that it is worth its bytes. */
+const FLAT = /[/\\]event[/\\](?:select|path)\.[tj]s$/;
+const OBJECT = /(?<![\w$.])isObject\((\w+)\)/g;
 
 function constantText(text: string, name: string, member: string): string {
   const value = CONSTANTS[name]?.[member];
@@ -180,6 +198,8 @@ function leftOut({ needs }: Bundled): string[] {
   if (!needs.each) files.push("body/each");
   if (!needs.ndjson) files.push("body/ndjson");
   if (!needs.sse) files.push("body/sse");
+  if (!needs.hosts) files.push("routes/host");
+  if (!needs.segments) files.push("routes/segments");
   if (!needs.headers) files.push("routes/header-writes");
   if (!needs.localTime) files.push("../../njs/local-time");
   if (!needs.http) files.push("../../njs/http-context");
@@ -188,7 +208,10 @@ function leftOut({ needs }: Bundled): string[] {
 
 function entry(bundled: Bundled): string {
   const { needs, plan } = bundled;
-  const lines = [`import * as handlers from ${path(here, "handlers")};`];
+  const lines = [
+    `import * as handlers from ${path(here, "handlers")};`,
+    `import { problemReply } from ${path(core, "routes/reply")};`,
+  ];
   if (plan.conditions.length > 0) lines.push(`import { linkCondition } from ${path(core, "condition/evaluate")};`);
   if (needs.gateway) lines.push(`import { gateway } from ${path(here, "gateway")};`);
   if (bundled.patterns.length > 0) lines.push(`import { linkPatterns } from ${path(here, "patterns")};`);

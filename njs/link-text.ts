@@ -4,6 +4,7 @@
  */
 import type { PipelinePlan, Plan, Step } from "../engine/core/plan.ts";
 import { findProcess } from "../engine/core/processes/registry.ts";
+import { problemReply, type Reply } from "../engine/core/routes/reply.ts";
 import type { RoutePlan, SectionPlan } from "../engine/core/routes/route.ts";
 import type { Bundled, BundledPattern } from "./bundle.ts";
 
@@ -51,8 +52,36 @@ function linkedCondition(condition: Plan["conditions"][number]): string {
 
 // Of a step what is read while it runs.
 function linkedStep({ process, name, condition, waits, settings }: Step): string {
-  const step = JSON.stringify({ name, condition, waits, settings });
+  const step = literal({ name, condition, waits, settings });
   return `{ run: run${exportName(process)}, step: ${step}, plan, conditions, patterns, steps }`;
+}
+
+/** Members that only a refusal asks for: what makes them costs less than they do. */
+const SELDOM_READ = ["reply", "onFault"];
+
+/** The value as an expression. */
+function literal(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(literal).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members.map(([key, member]) => memberText(key, member)).join(",")}}`;
+}
+
+function memberText(key: string, member: unknown): string {
+  const isSeldom = SELDOM_READ.includes(key) && typeof member === "object" && member !== null;
+  return isSeldom ? `get ${key}() { return ${replies(member)}; }` : `${JSON.stringify(key)}:${literal(member)}`;
+}
+
+/** A reply, or one per reason of a fault: mostly what problemReply makes. */
+function replies(value: object): string {
+  if ("status" in value) return replyText(value as Reply);
+  const byReason = Object.entries(value as { [reason: string]: Reply | null });
+  return `{${byReason.map(([reason, reply]) => `${reason}: ${reply === null ? "null" : replyText(reply)}`).join(",")}}`;
+}
+
+function replyText(reply: Reply): string {
+  const isUsual = JSON.stringify(reply) === JSON.stringify(problemReply(reply.status, reply.rule));
+  return isUsual ? `problemReply(${reply.status}, ${JSON.stringify(reply.rule)})` : JSON.stringify(reply);
 }
 
 function linkedState({ process }: Step, index: number): string[] {
@@ -69,8 +98,7 @@ function sectionText(plan: Plan, section: SectionPlan | undefined): string {
   if (section === undefined) return "undefined";
   const { onFault, pipelines, readsRequest: _readsRequest, limits, ...own } = section;
   const { decodedBytes: _decodedBytes, ...read } = limits;
-  // Only a fault asks for the answers to faults.
-  const text = `${JSON.stringify({ ...own, limits: read }).slice(0, -1)}, get onFault() { return ${JSON.stringify(onFault)}; } }`;
+  const text = literal({ ...own, limits: read, onFault });
   const linked = pipelines.map((index) => pipelineText(plan.pipelines[index] as PipelinePlan, index, plan.partition));
   return `{ plan: ${text}, pipelines: [${linked.join(", ")}], ports }`;
 }

@@ -10,7 +10,7 @@ import { type HeaderValue, writtenHeaders } from "../engine/core/routes/header-w
 import { type LinkedRoute, type LinkedSection, passed, type Verdict } from "../engine/core/routes/section.ts";
 import type { NjsFile } from "./file.ts";
 import type { NginxRequest } from "./nginx.ts";
-import { headerOf } from "./request-line.ts";
+import { headOf } from "./request-line.ts";
 import {
   answer,
   beforeBody,
@@ -53,18 +53,16 @@ function verdictOf(run: Run, section: LinkedSection, route: string): Verdict {
   const isInFile = (r.variables.request_body_file ?? "") !== "";
   const body = isInFile ? undefined : r.requestBuffer;
   if (!isInFile && (body === undefined || body.length === 0)) return withoutBody(run, section, route);
-  const headers = r.rawHeadersIn; // made by each access
-  const contentType = headerOf(headers, "content-type");
-  const coding = headerOf(headers, "content-encoding");
-  const early = beforeBody(section, { contentType, coding, length: r.headersIn["Content-Length"] });
+  const head = headOf(r);
+  const early = beforeBody(section, head);
   if (early !== undefined) return early;
   // nginx keeps in memory what fits into the largest limit of all routes.
   if (body === undefined) return tooLarge(section);
   const text = r.requestText as string; // there where the buffer is
   const isSmall = body.length <= section.plan.limits.bodyBytes;
   // Reading UTF-8 from a buffer takes as long as parsing; of ASCII nginx has the text already.
-  if (isSmall && !OUTSIDE_ASCII.test(text)) return treatText(run, section, route, text, contentType ?? "");
-  return treatBytes(run, section, route, body, contentType ?? "");
+  if (isSmall && !OUTSIDE_ASCII.test(text)) return treatText(run, section, route, text, head.contentType ?? "");
+  return treatBytes(run, section, route, body, head.contentType ?? "");
 }
 
 /** Of a body that nginx refused to read (413): the route's own answer to what is too large. */

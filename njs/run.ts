@@ -18,7 +18,7 @@ import type { NjsFile } from "./file.ts";
 import { httpContext } from "./http-context.ts";
 import type { NginxRequest } from "./nginx.ts";
 import { newPorts } from "./ports.ts";
-import { requestLine } from "./request-line.ts";
+import { type Head, requestLine } from "./request-line.ts";
 
 export type Run = { r: NginxRequest; file: NjsFile; ports: Ports };
 
@@ -28,18 +28,15 @@ export function newRun(file: NjsFile, r: NginxRequest): Run {
 
 /** The exchange's route; undefined: none. Found once, on the request's line, and kept in a variable of nginx. */
 export function routeOf(run: Run): LinkedRoute | undefined {
-  const known = run.r.variables.agglo_route;
-  let name = known;
+  const variables = run.r.variables;
+  let name = variables.agglo_route;
   if (name === undefined || name === "") {
     name = `r${matchRoute(run.file.matches(), requestLine(run.r))}`; // r-1: none
-    run.r.variables.agglo_route = name;
+    variables.agglo_route = name;
   }
   const route = run.file.routes[name];
   return route === undefined ? undefined : route(run.ports);
 }
-
-/** What the headers of a message say of its body. */
-export type Head = { contentType: string | undefined; coding: string | undefined; length: string | undefined };
 
 /** The verdict that the headers alone allow; undefined: the body is needed. */
 export function beforeBody(section: LinkedSection, head: Head): Verdict | undefined {
@@ -107,12 +104,17 @@ export function contextOf(run: Run, section: LinkedSection, route: string): Retu
 /** Counts a verdict, and leaves it where nginx can log it. */
 export function observe(run: Run, route: string, section: LinkedSection, verdict: Verdict): void {
   const direction = section.plan.direction;
-  run.ports.counters.add("messages", `${route}|${direction}|${verdict.kind}`, 1);
-  if (verdict.kind === "faulted") run.ports.counters.add("faults", `${route}|${direction}|${verdict.reason}`, 1);
-  if (verdict.would !== undefined) run.ports.counters.add("would", `${route}|${direction}|${verdict.would.kind}`, 1);
+  if (run.file.zones !== undefined) countVerdict(run, `${route}|${direction}|`, verdict);
   if (verdict.kind === "passed" || verdict.kind === "changed") return;
   const rule = verdict.kind === "faulted" ? verdict.reason : (verdict.reply?.rule ?? "");
   run.r.variables.agglo_verdict = `${route} ${direction} ${verdict.kind} ${rule}`;
+}
+
+function countVerdict(run: Run, label: string, verdict: Verdict): void {
+  const counters = run.ports.counters;
+  counters.add("messages", label + verdict.kind, 1);
+  if (verdict.kind === "faulted") counters.add("faults", label + verdict.reason, 1);
+  if (verdict.would !== undefined) counters.add("would", label + verdict.would.kind, 1);
 }
 
 export function answer(r: NginxRequest, verdict: Verdict, reply: Reply): void {

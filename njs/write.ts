@@ -4,7 +4,7 @@
  * splicing inside costs njs more than printing.
  */
 import type { Event } from "../engine/core/event/event.ts";
-import { hasOwn, type JsonObject, type JsonValue } from "../engine/core/event/json.ts";
+import type { JsonObject, JsonValue } from "../engine/core/event/json.ts";
 
 export function writeEvent(event: Event): string {
   return writeValue(event, event.value);
@@ -23,17 +23,18 @@ export function writeValue(event: Event, value: JsonObject): string {
 function addedMembers(value: JsonObject, parsed: JsonObject): string {
   const before = Object.keys(parsed);
   const keys = Object.keys(value);
-  if (keys.length <= before.length) return "";
-  for (let i = 0; i < before.length; i++) {
+  const kept = before.length;
+  const count = keys.length;
+  if (count <= kept) return "";
+  // A copy keeps the order of what it copies, so what it gained comes last; no member is undefined.
+  for (let i = 0; i < kept; i++) {
     const key = before[i] as string;
-    if (value[key] !== parsed[key] || !hasOwn(value, key)) return "";
+    if (keys[i] !== key || value[key] !== parsed[key]) return "";
   }
   let text = "";
-  for (let i = 0; i < keys.length; i++) {
+  for (let i = kept; i < count; i++) {
     const key = keys[i] as string;
-    if (hasOwn(parsed, key)) continue;
-    const comma = text === "" && before.length === 0 ? "" : ",";
-    text += `${comma}${JSON.stringify(key)}:${JSON.stringify(value[key])}`;
+    text += `${i === 0 ? "" : ","}${JSON.stringify(key)}:${JSON.stringify(value[key])}`;
   }
   return text;
 }

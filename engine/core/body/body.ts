@@ -20,8 +20,6 @@ export type Body = {
   events: Event[];
   /** where each of them lies */
   places: Place[];
-  /** the message is its only event: there is nothing to drop it from */
-  whole: boolean;
   /** events are members of JSON containers: one that is dropped takes a comma along */
   members: boolean;
 };
@@ -54,7 +52,7 @@ export type Format = {
 export type PieceScan = { state: number };
 
 export function newBody(members: boolean): Body {
-  return { fault: undefined, detail: "", events: [], places: [], whole: false, members };
+  return { fault: undefined, detail: "", events: [], places: [], members };
 }
 
 export const NO_OBJECT = "not a JSON object or an array of objects";

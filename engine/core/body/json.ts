@@ -1,6 +1,6 @@
 /** JSON: an object is one event, in an array each object is one (http.md, "Content"). */
 import { isArray, isObject, type JsonValue } from "../event/json.ts";
-import { parseText } from "../event/parse.ts";
+import { type ParsedText, parseText } from "../event/parse.ts";
 import { nextMember, openContainer, skipSpace } from "../event/scan.ts";
 import { addParsed, type Body, type Format, failBody, NO_OBJECT, NO_REST, newBody } from "./body.ts";
 
@@ -8,11 +8,14 @@ import { addParsed, type Body, type Format, failBody, NO_OBJECT, NO_REST, newBod
 export const json: Format = { stream: false, read: readJson, eventEnd: () => -1 };
 
 function readJson(text: string, depthMax: number): Body {
+  return jsonBody(text, parseText(text, 0, text.length, depthMax));
+}
+
+/** The events of a text that is parsed already. */
+export function jsonBody(text: string, parsed: ParsedText): Body {
   const body = newBody(true);
-  const parsed = parseText(text, 0, text.length, depthMax);
   if (parsed.fault !== undefined) return failBody(body, parsed.fault, parsed.detail);
   if (isObject(parsed.value)) {
-    body.whole = true;
     addParsed(body, text, parsed.value, { start: 0, end: text.length, from: 0, to: text.length, rest: NO_REST });
     return body;
   }

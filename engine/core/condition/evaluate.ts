@@ -36,9 +36,10 @@ const FAILED = Object.freeze({ kind: "failed" }) as unknown as JsonValue;
 export function evaluate(linked: LinkedCondition, event: Event): Truth {
   const code = linked.condition.code;
   const stack = linked.stack;
+  const end = code.length;
   let top = -1;
   let pc = 0;
-  while (pc < code.length) {
+  while (pc < end) {
     const op = code[pc] as number;
     const operand = code[pc + 1] as number;
     let result: JsonValue | undefined;

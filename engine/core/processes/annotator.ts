@@ -110,8 +110,10 @@ function noteClientKey(compiler: Compiler, key: string, onExists: string, at: Do
 
 export function runAnnotator(linked: LinkedStep, context: RunContext): Outcome {
   const settings = linked.step.settings as Settings; // made by compileAnnotator
-  for (let i = 0; i < settings.annotations.length; i++) {
-    const annotation = settings.annotations[i] as Annotation;
+  const annotations = settings.annotations;
+  const count = annotations.length;
+  for (let i = 0; i < count; i++) {
+    const annotation = annotations[i] as Annotation;
     const truth = holds(linked, annotation.condition, context);
     if (truth === Truth.error) return Outcome.fault;
     if (truth === Truth.no) continue;

@@ -253,15 +253,19 @@ export function runRedactor(linked: LinkedStep, context: RunContext): Outcome {
   if (truth === Truth.no) return Outcome.next;
   const settings = linked.step.settings as Settings; // made by compileRedactor
   let value: JsonObject = context.event.value;
-  for (let i = 0; i < settings.rules.length; i++) {
-    const rule = settings.rules[i] as Rule;
+  const rules = settings.rules;
+  const count = rules.length;
+  for (let i = 0; i < count; i++) {
+    const rule = rules[i] as Rule;
     const visitor = newVisitor(rule, context);
     if (rule.everywhere) value = rewriteScalars(value, visitor) as JsonObject; // an object stays one
-    for (let j = 0; j < rule.paths.length; j++) value = rewrite(value, rule.paths[j] as SelectingPath, visitor);
+    const paths = rule.paths;
+    const length = paths.length;
+    for (let j = 0; j < length; j++) value = rewrite(value, paths[j] as SelectingPath, visitor);
     if (visitor.matches > MATCHES_MAX)
       return fault(context, "tooLarge", `rule ${i} selects more than ${MATCHES_MAX} values`);
-    const count = rule.detect.length === 0 ? visitor.matches : visitor.found;
-    if (count > 0) context.ports.counters.add("redacted", ruleLabel(linked.step, i), count);
+    const redacted = visitor.visit === redact ? visitor.matches : visitor.found;
+    if (redacted > 0) context.ports.counters.add("redacted", ruleLabel(linked.step, i), redacted);
   }
   context.event.value = value;
   return Outcome.next;

@@ -3,6 +3,7 @@
  * `/orders/**` is `/orders`, `/orders/` and everything below. envoy/patterns.ts writes the same as RE2 patterns for Envoy; a
  * test holds the two against each other.
  */
+import { matchSegments } from "./segments.ts";
 
 export type PathGlob = {
   text: string;
@@ -27,53 +28,14 @@ export function matchesGlob(glob: PathGlob, path: string): boolean {
   return matchSegments(glob.segments, path.slice(1).split("/"));
 }
 
-// Greedy with one way back, to the last "**": an earlier one never has to take more.
-function matchSegments(pattern: readonly string[], path: readonly string[]): boolean {
-  let p = 0;
-  let s = 0;
-  let starAt = -1;
-  let starTook = 0;
-  while (s < path.length) {
-    if (p < pattern.length && pattern[p] === "**") {
-      starAt = p++;
-      starTook = s;
-    } else if (p < pattern.length && matchSegment(pattern[p] as string, path[s] as string)) {
-      p++;
-      s++;
-    } else if (starAt !== -1) {
-      p = starAt + 1;
-      s = ++starTook;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.length && pattern[p] === "**") p++;
-  return p === pattern.length;
-}
-
-function matchSegment(pattern: string, text: string): boolean {
-  if (pattern.indexOf("*") === -1) return text === pattern;
-  const parts = pattern.split("*");
-  const first = parts[0] as string;
-  const last = parts[parts.length - 1] as string;
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-  let pos = first.length;
-  for (let i = 1; i < parts.length - 1; i++) {
-    const found = text.indexOf(parts[i] as string, pos);
-    if (found === -1) return false;
-    pos = found + (parts[i] as string).length;
-  }
-  return pos <= text.length - last.length;
-}
-
 /**
  * The path as a lenient upstream may understand it: no query, escapes decoded, backslash as slash, no `;parameters`, no
  * empty, `.` or `..` segments. Matching on this keeps `/%6frders`, `//orders`, `/x/..;/orders` and `/x/../orders` from
  * slipping past a rule. (Generated Envoy configurations normalise the path themselves; this is for those written by hand.)
  */
 export function normalizePath(target: string): string {
+  if (!NEEDS_WORK.test(target)) return target;
   const raw = (target.split("?")[0] as string).split("#")[0] as string;
-  if (!NEEDS_WORK.test(raw)) return raw;
   const segments = decodeEscapes(raw).split("\\").join("/").split("/");
   const kept: string[] = [];
   for (let i = 1; i < segments.length; i++) {
@@ -86,7 +48,7 @@ export function normalizePath(target: string): string {
   return `/${kept.join("/")}`;
 }
 
-const NEEDS_WORK = /[%;\\]|\/\/|\/\./;
+const NEEDS_WORK = /[?#%;\\]|\/\/|\/\./;
 const HEX_PAIR = /^[0-9a-fA-F]{2}/;
 
 // Bytes that stand together are UTF-8 together; where they are none, each is taken for itself.

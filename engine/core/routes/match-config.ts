@@ -4,7 +4,7 @@ import type { ConfigOf } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
 import { compileGlob } from "./glob.ts";
 import { headerNameError } from "./header.ts";
-import { normalizeHost } from "./match.ts";
+import { normalizeHost } from "./host.ts";
 import type { MatchPlan } from "./route.ts";
 
 export const MATCH_FIELDS = {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compileGlob, matchesGlob, normalizePath } from "./glob.ts";
-import { matchRoute, normalizeHost } from "./match.ts";
+import { normalizeHost } from "./host.ts";
+import { matchRoute } from "./match.ts";
 import type { MatchPlan, RoutePlan } from "./route.ts";
 
 describe("a path glob", () => {

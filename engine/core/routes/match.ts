@@ -1,5 +1,6 @@
 /** Which route an exchange belongs to: asked once, on the request's line and headers. The first that matches. */
 import { matchesGlob, normalizePath } from "./glob.ts";
+import { matchesHost } from "./host.ts";
 import type { MatchPlan, RoutePlan } from "./route.ts";
 
 /** What matching reads of a request. */
@@ -31,7 +32,7 @@ export function mismatchOf(match: MatchPlan, request: RequestLine): Mismatch {
 function mismatch(match: MatchPlan, request: RequestLine, path: string): Mismatch {
   // In any case: methods are case-sensitive, and frameworks that upper-case them are many.
   if (match.methods.length > 0 && match.methods.indexOf(request.method.toUpperCase()) === -1) return "methods";
-  if (match.hosts.length > 0 && !matchesHost(match.hosts, normalizeHost(request.host))) return "hosts";
+  if (match.hosts.length > 0 && !matchesHost(match.hosts, request.host)) return "hosts";
   if (match.paths.length > 0 && !matchesPath(match, path)) return "paths";
   for (let i = 0; i < match.headers.length; i++) {
     const header = match.headers[i] as { name: string; value: string };
@@ -40,26 +41,8 @@ function mismatch(match: MatchPlan, request: RequestLine, path: string): Mismatc
   return "";
 }
 
-function matchesHost(hosts: readonly string[], host: string): boolean {
-  for (let i = 0; i < hosts.length; i++) {
-    const pattern = hosts[i] as string;
-    if (pattern === host || pattern === "*" || (pattern.startsWith("*.") && host.endsWith(pattern.slice(1))))
-      return true;
-  }
-  return false;
-}
-
 function matchesPath(match: MatchPlan, path: string): boolean {
   for (let i = 0; i < match.paths.length; i++)
     if (matchesGlob(match.paths[i] as MatchPlan["paths"][number], path)) return true;
   return false;
-}
-
-/** Lower case, without user, port and the root's dot: `u@Shop.Example.:8080` is `shop.example`. */
-export function normalizeHost(host: string): string {
-  const lower = host.toLowerCase();
-  const address = lower.slice(lower.lastIndexOf("@") + 1);
-  let name = address.startsWith("[") ? address.slice(0, address.indexOf("]") + 1) : (address.split(":")[0] as string);
-  while (name.endsWith(".")) name = name.slice(0, -1);
-  return name;
 }

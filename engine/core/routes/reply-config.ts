@@ -4,7 +4,7 @@ import type { ConfigOf } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
 import { stringify } from "../event/write.ts";
 import { headerValueError, writeRefusedBecause } from "./header.ts";
-import { type Header, PROBLEM_JSON, type Reply } from "./reply.ts";
+import { type Header, problemReply, type Reply } from "./reply.ts";
 
 export const REPLY_FIELDS = {
   status: { kind: "integer", min: 400, max: 599, doc: "HTTP status." },
@@ -23,7 +23,7 @@ export function compileReply(
   rule: string,
   at: DocumentPath,
 ): Reply {
-  const reply: Reply = { status, headers: [], body: "", contentType: PROBLEM_JSON, grpcStatus: -1, rule };
+  const reply = problemReply(status, rule);
   if (config === undefined) return reply;
   reply.status = config.status ?? status;
   reply.grpcStatus = config.grpcStatus ?? -1;

@@ -18,6 +18,13 @@ export type Reply = {
   errors?: readonly ValidationError[];
 };
 
+export const PROBLEM_JSON = "application/problem+json";
+
+/** An answer without a body of its own. */
+export function problemReply(status: number, rule: string): Reply {
+  return { status, headers: [], body: "", contentType: PROBLEM_JSON, grpcStatus: -1, rule };
+}
+
 /** Reason phrases of the statuses this product answers with (RFC 9110 section 15). */
 const TITLES: { readonly [status: number]: string } = {
   400: "Bad Request",
@@ -60,5 +67,3 @@ export function withErrors(reply: Reply, errors: readonly ValidationError[]): Re
     errors,
   };
 }
-
-export const PROBLEM_JSON = "application/problem+json";

@@ -2,12 +2,15 @@
  * One section of a route at work: a message body in, a verdict out. The host has already decided which route this is and
  * holds the bytes; nothing here knows of a proxy.
  */
-import { type Body, isChanged, newBody, writeBody } from "../body/body.ts";
+import { type Body, isChanged, writeBody } from "../body/body.ts";
 import { readEach } from "../body/each.ts";
 import { formatOf } from "../body/format.ts";
+import { json, jsonBody } from "../body/json.ts";
 import { newRunContext, type RunContext } from "../context.ts";
-import { type Event, eventOf } from "../event/event.ts";
-import { type JsonObject, newObject, setOwn } from "../event/json.ts";
+import { type Event, eventOf, newEvent } from "../event/event.ts";
+import { isObject, type JsonObject, newObject, setOwn } from "../event/json.ts";
+import { parseText } from "../event/parse.ts";
+import { writeEvent } from "../event/write.ts";
 import type { LinkedPlan } from "../link.ts";
 import { type FaultReason, Outcome } from "../outcome.ts";
 import { type LinkedPipeline, runPipelines } from "../pipeline.ts";
@@ -167,18 +170,61 @@ export function treat(
   const plan = section.plan;
   const format = formatOf(contentType);
   const isEach = plan.each !== undefined && !format.stream;
+  if (format === json && !isEach) return treatJson(section, text, http, traceparent ?? "");
   const body = isEach
     ? readEach(text, plan.limits.depth, plan.each as NonNullable<SectionPlan["each"]>)
     : format.read(text, plan.limits.depth);
-  if (body.fault !== undefined) return faulted(section, body.fault, body.detail);
-  const batch = plan.batch ?? (format.stream ? "element" : "all");
-  const drops = batch === "element" && !body.whole;
-  const deadlineMs = deadlineOf(section);
+  return treatBody(section, text, body, http, traceparent ?? "");
+}
+
+// Nearly every message is one object: of that no list of events is made.
+function treatJson(
+  section: LinkedSection,
+  text: string,
+  http: JsonObject | undefined,
+  traceparent: string,
+): Verdict | Promise<Verdict> {
+  const parsed = parseText(text, 0, text.length, section.plan.limits.depth);
+  if (parsed.fault !== undefined || !isObject(parsed.value))
+    return treatBody(section, text, jsonBody(text, parsed), http, traceparent);
+  const event = newEvent(parsed.value, text, 0, text.length);
+  const context = contextOf(section, event, http, traceparent);
+  const outcome = runEvent(section, context, deadlineOf(section));
+  if (typeof outcome === "number") return objectVerdict(section, context, outcome);
+  return outcome.then((settled) => objectVerdict(section, context, settled));
+}
+
+function objectVerdict(section: LinkedSection, context: RunContext, outcome: Outcome): Verdict {
   const verdict = newVerdict("passed");
-  return runEvents(
-    { section, text, body, drops, dropped: [], http, deadlineMs, traceparent: traceparent ?? "", verdict },
-    0,
-  );
+  const event = context.event;
+  if (!decides(section, verdict, outcome, context) && event.value !== event.parsed) {
+    verdict.kind = "changed";
+    verdict.text = writeEvent(event);
+  }
+  return enforced(section, verdict);
+}
+
+function treatBody(
+  section: LinkedSection,
+  text: string,
+  body: Body,
+  http: JsonObject | undefined,
+  traceparent: string,
+): Verdict | Promise<Verdict> {
+  if (body.fault !== undefined) return faulted(section, body.fault, body.detail);
+  const drops = section.plan.batch === "element" || (section.plan.batch === undefined && !body.members);
+  const message: Message = {
+    section,
+    text,
+    body,
+    drops,
+    dropped: [],
+    http,
+    deadlineMs: deadlineOf(section),
+    traceparent,
+    verdict: newVerdict("passed"),
+  };
+  return runEvents(message, 0);
 }
 
 /**
@@ -190,22 +236,11 @@ export function treatBodyless(
   http: JsonObject | undefined,
   traceparent?: string,
 ): Verdict | Promise<Verdict> {
-  const verdict = newVerdict("passed");
-  const message: Message = {
-    section,
-    text: "",
-    body: newBody(false),
-    drops: false,
-    dropped: [],
-    http,
-    deadlineMs: deadlineOf(section),
-    traceparent: traceparent ?? "",
-    verdict,
-  };
-  const context = contextOf(message, eventOf(newObject()));
-  const outcome = runEvent(message, context);
+  const context = contextOf(section, eventOf(newObject()), http, traceparent ?? "");
+  const outcome = runEvent(section, context, deadlineOf(section));
   const finish = (settled: Outcome): Verdict => {
-    ended(message, settled, context, 0);
+    const verdict = newVerdict("passed");
+    decides(section, verdict, settled, context);
     return enforced(section, verdict);
   };
   return typeof outcome === "number" ? finish(outcome) : outcome.then(finish);
@@ -216,19 +251,23 @@ function deadlineOf(section: LinkedSection): number {
   return limit === 0 ? 0 : section.ports.clock.nowMs() + limit;
 }
 
-function contextOf(message: Message, event: Event): RunContext {
-  if (message.http !== undefined) setOwn(event.side, HTTP_KEY, message.http);
-  const context = newRunContext(event, message.section.ports);
-  context.strict = !message.section.plan.separate;
-  context.traceparent = message.traceparent;
+function contextOf(
+  section: LinkedSection,
+  event: Event,
+  http: JsonObject | undefined,
+  traceparent: string,
+): RunContext {
+  if (http !== undefined) setOwn(event.side, HTTP_KEY, http);
+  const context = newRunContext(event, section.ports);
+  context.strict = !section.plan.separate;
+  context.traceparent = traceparent;
   return context;
 }
 
-function runEvent(message: Message, context: RunContext): Outcome | Promise<Outcome> {
-  const section = message.section;
-  if (!section.plan.separate) return runPipelines(section.pipelines, context, message.deadlineMs);
+function runEvent(section: LinkedSection, context: RunContext, deadlineMs: number): Outcome | Promise<Outcome> {
+  if (!section.plan.separate) return runPipelines(section.pipelines, context, deadlineMs);
   setOwn(context.event.side, "internal:messageID", section.ports.ids.uuid()); // as daemons give one
-  const results = runAll(section.pipelines, context.event, section.ports, message.deadlineMs);
+  const results = runAll(section.pipelines, context.event, section.ports, deadlineMs);
   const finish = (settled: PipelineResult[]): Outcome => firstFailure(settled, context);
   return results instanceof Promise ? results.then(finish) : finish(results);
 }
@@ -237,8 +276,8 @@ function runEvent(message: Message, context: RunContext): Outcome | Promise<Outc
 function runEvents(message: Message, first: number): Verdict | Promise<Verdict> {
   const events = message.body.events;
   for (let i = first; i < events.length; i++) {
-    const context = contextOf(message, events[i] as Event);
-    const outcome = runEvent(message, context);
+    const context = contextOf(message.section, events[i] as Event, message.http, message.traceparent);
+    const outcome = runEvent(message.section, context, message.deadlineMs);
     if (typeof outcome !== "number") {
       return outcome.then((settled) =>
         ended(message, settled, context, i) ? decided(message) : runEvents(message, i + 1),
@@ -260,20 +299,27 @@ function decided(message: Message): Verdict {
 
 /** Takes in the end of the run of event `index`; true when it decides the whole message. */
 function ended(message: Message, outcome: Outcome, context: RunContext, index: number): boolean {
-  const verdict = message.verdict;
+  if (outcome !== Outcome.refuse || !message.drops) {
+    return decides(message.section, message.verdict, outcome, context);
+  }
   const plan = message.section.plan;
+  const verdict = message.verdict;
+  verdict.metadata = readMetadata(plan.metadata, context.event, verdict.metadata);
+  message.dropped[index] = true;
+  verdict.dropped++;
+  if (plan.enforce) message.section.ports.counters.add("droppedEvents", context.process, 1);
+  return false;
+}
+
+/** Writes into the verdict how the run of an event ended; true when it decides the whole message. */
+function decides(section: LinkedSection, verdict: Verdict, outcome: Outcome, context: RunContext): boolean {
+  const plan = section.plan;
   verdict.metadata = readMetadata(plan.metadata, context.event, verdict.metadata);
   if (outcome === Outcome.next || outcome === Outcome.stop) {
     const error = readHeaderWrites(plan.setHeaders, context.event, verdict.setHeaders);
     if (error === "") return false;
     context.faultReason = "error";
     context.faultDetail = error;
-  }
-  if (outcome === Outcome.refuse && message.drops) {
-    message.dropped[index] = true;
-    verdict.dropped++;
-    if (plan.enforce) message.section.ports.counters.add("droppedEvents", context.process, 1);
-    return false;
   }
   verdict.pipeline = context.pipeline;
   verdict.process = context.process;
