@@ -25,7 +25,7 @@ export function targetOf(r: NginxRequest): string {
 }
 
 /** The value of a header by lower-case name; several are joined, so that none hides behind another. */
-export function headerOf(headers: NginxRequest["rawHeadersIn"], name: string): string | undefined {
+function headerOf(headers: NginxRequest["rawHeadersIn"], name: string): string | undefined {
   let value: string | undefined;
   for (let i = 0; i < headers.length; i++) {
     const header = headers[i] as readonly [string, string];
