@@ -26,7 +26,7 @@ export const EXTPROC_HELP = `binge extproc --config FILE --listen ADDR… [--adm
   ${BINDING_HELP}
   --allow-spawn    processes may run commands for what clients send; without it such a file is refused
   SIGHUP, POST /-/reload and a change of FILE, or of a file that it or --tls-… names, reload: what is wrong is said and
-  changes nothing, streams that are open keep what they began with.`;
+  changes nothing, streams that are open keep what they began with; a second change waits for them, --drain-timeout long.`;
 
 const OPTIONS = {
   ...SERVER_OPTIONS,

@@ -30,3 +30,10 @@ export function giveMemory(budget: MemoryBudget, message: MessageState, bytes: n
   budget.give("bodies", bytes);
   message.taken -= bytes;
 }
+
+/** Takes or gives back what makes the message's memory that much; false: there is not that much left, and nothing is changed. */
+export function holdOnly(budget: MemoryBudget, message: MessageState, bytes: number): boolean {
+  if (bytes > message.taken) return takeMemory(budget, message, bytes - message.taken);
+  giveMemory(budget, message, message.taken - bytes);
+  return true;
+}

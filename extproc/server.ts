@@ -10,8 +10,8 @@ import {
   treatBodyless,
   type Verdict,
 } from "../engine/core/routes/section.ts";
-import type { Runtimes } from "../engine/runtime/generations.ts";
-import { inTime, LATE_MS } from "../engine/runtime/in-time.ts";
+import type { EnteredStream, Runtimes } from "../engine/runtime/generations.ts";
+import { inTime, LATE_MS, POOL_WAIT_MS } from "../engine/runtime/in-time.ts";
 import type { Runtime } from "../engine/runtime/runtime.ts";
 import { admit, grpcVerdict, type Reading, tooLarge } from "./admission.ts";
 import { overload, treatCoded } from "./coded-body.ts";
@@ -23,7 +23,7 @@ import { ExchangeRecord } from "./exchange-record.ts";
 import { markedRoute, matchedRoute } from "./find-route.ts";
 import { httpContext, type RequestFacts, readRequestFacts } from "./http-context.ts";
 import { asksForTunnel, opensTunnel } from "./http-message.ts";
-import { giveMemory, type MessageState, newMessageState, takeMemory } from "./message-state.ts";
+import { giveMemory, holdOnly, type MessageState, newMessageState, takeMemory } from "./message-state.ts";
 import { NO_BYTES } from "./messages/messages.ts";
 import {
   giveUpEvent,
@@ -38,12 +38,17 @@ import type { Accept } from "./transport.ts";
 
 /** Accepts ext_proc calls; each keeps to its end the runtime that it began with. */
 export function acceptExchanges(runtimes: Runtimes): Accept {
-  return (call, metadata) => new Exchange(call, new RoutedTreatment(runtimes, metadata(ROUTE_MARK)));
+  return (call, metadata) => {
+    const treatment = new RoutedTreatment(runtimes, metadata(ROUTE_MARK));
+    treatment.exchange = new Exchange(call, treatment);
+    return treatment.exchange;
+  };
 }
 
 const PASS = newDecision("pass");
 
-class RoutedTreatment implements Treatment {
+class RoutedTreatment implements Treatment, EnteredStream {
+  exchange: Exchange | undefined;
   private readonly runtimes: Runtimes;
   private readonly runtime: Runtime;
   /** undefined: not known yet, or none */
@@ -59,7 +64,7 @@ class RoutedTreatment implements Treatment {
 
   constructor(runtimes: Runtimes, mark: string | undefined) {
     this.runtimes = runtimes;
-    this.runtime = runtimes.enter();
+    this.runtime = runtimes.enter(this);
     if (mark === undefined) return;
     const { route, known } = markedRoute(this.runtime, mark);
     this.route = route;
@@ -257,24 +262,19 @@ class RoutedTreatment implements Treatment {
   }
 
   private pieceRead(section: LinkedSection, reader: PieceReader, read: Uint8Array, last: boolean): Decision {
-    const bytes = this.settled(section, reader, read);
+    const message = this[section.plan.direction];
+    let bytes = read;
+    // Copies are looked at to their end, whoever has left. Where a piece found no room, neither has the next event.
+    if (!holdOnly(this.runtime.budget, message, this.over ? 0 : heldBytesOf(reader))) {
+      giveUpEvent(reader, overload(section));
+      bytes = Buffer.concat([read, takeBytes(reader)]);
+    }
     const verdict = verdictOf(reader);
     if (verdict.reply === undefined) this.record?.noteBody(section.plan.direction, bytes);
     if (last || verdict.reply !== undefined) return this.decided(section, verdict, bytes);
     const decision = newDecision("replace");
     decision.body = bytes;
     return decision;
-  }
-
-  // Of a piece only what is held of an event goes on taking memory. Where the piece found none, neither has the next event.
-  private settled(section: LinkedSection, reader: PieceReader, read: Uint8Array): Uint8Array {
-    const message = this[section.plan.direction];
-    const held = this.over ? 0 : heldBytesOf(reader); // copies are looked at to their end, whoever has left
-    const { budget } = this.runtime;
-    if (held <= message.taken) giveMemory(budget, message, message.taken - held);
-    if (held === message.taken || takeMemory(budget, message, held - message.taken)) return read;
-    giveUpEvent(reader, overload(section));
-    return Buffer.concat([read, takeBytes(reader)]);
   }
 
   // --- memory -----------------------------------------------------------------------------------------------------------
@@ -287,9 +287,16 @@ class RoutedTreatment implements Treatment {
     this.runtime.budget.give("bodies", bytes);
   }
 
-  overloaded(direction: Direction): Decision {
+  outdated(): void {
+    this.exchange?.giveUp();
+  }
+
+  stopped(direction: Direction, reason: "overload" | "timeout"): Decision {
     const section = this.section(direction);
-    return section === undefined ? PASS : this.treated(section, this[direction], overload(section));
+    if (section === undefined) return PASS;
+    const late = "its configuration has been replaced twice while it ran";
+    const fault = reason === "overload" ? overload(section) : faulted(section, reason, late);
+    return this.treated(section, this[direction], fault);
   }
 
   // --- verdicts ---------------------------------------------------------------------------------------------------------
@@ -352,7 +359,7 @@ class RoutedTreatment implements Treatment {
     this.request.open = false; // what is under way may still come to a verdict: nobody hears it
     this.response.open = false;
     const exchange = this.route?.exchange;
-    if (exchange === undefined || this.record === undefined) this.runtimes.leave(this.runtime);
+    if (exchange === undefined || this.record === undefined) this.runtimes.leave(this.runtime, this);
     else void this.afterwards(exchange, this.record);
   }
 
@@ -386,10 +393,7 @@ class RoutedTreatment implements Treatment {
     } catch (error) {
       this.runtime.exchangeEnded(route, "faulted", `a bug of ours: ${error instanceof Error ? error.message : error}`);
     } finally {
-      this.runtimes.leave(this.runtime);
+      this.runtimes.leave(this.runtime, this);
     }
   }
 }
-
-/** How long a message may wait for a thread and be read there, beside its section's deadline (runtime/pool-lane.ts). */
-const POOL_WAIT_MS = 450;

@@ -169,6 +169,34 @@ test("while an old generation lives, changes wait and become one", async () => {
   expect(await send(generations.enter())).toBe("4");
 });
 
+test("a stream that does not end holds up the second change for drainMs, then it is told to", async () => {
+  await start();
+  await generations.close(0);
+  generations = await startGenerations({ standing, file: "test.json", load, drainMs: 100 });
+  const told: string[] = [];
+  const enter = (name: string) => {
+    const stream = {
+      outdated() {
+        told.push(name);
+        generations.leave(runtime, stream);
+      },
+    };
+    const runtime = generations.enter(stream);
+  };
+  enter("first");
+  enter("second");
+  text = config(2);
+  await generations.reload();
+  enter("young");
+  expect(generations.state().oldStreams).toBe(2);
+  text = config(3);
+  expect(await generations.reload()).toMatchObject({ outcome: "waiting", generation: 2 });
+  await vi.waitFor(() => expect(generations.state().number).toBe(3));
+  expect(told).toEqual(["first", "second"]); // one change ends no stream
+  expect(await send(generations.enter())).toBe("3");
+  expect(lines).toContain("warn a change waits: 2 streams of generation 1 are ended");
+});
+
 test("changes asked for at once are two: the one under way, and one for all that came meanwhile", async () => {
   await start();
   const loads = vi.fn(load);

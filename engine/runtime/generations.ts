@@ -5,7 +5,9 @@
  *   load ─▶ build ─▶ current ──── the next one ────▶ old ──── its last stream ends ────▶ closed
  *     └────────┴─▶ refused: the current one stays
  *
- * At most one old generation lives. Asked for another change meanwhile, however often, we make one when it is gone.
+ * At most one old generation lives. Asked for another change meanwhile, however often, we make one when it is gone: that is
+ * when its last stream has ended, or `drainMs` later, when those that are left are told to. A stream of hours outlives one
+ * change, and none holds up the second.
  */
 import type { SystemConfig } from "../config/external-systems.ts";
 import type { Plan } from "../core/plan.ts";
@@ -16,10 +18,16 @@ import type { Standing } from "./standing.ts";
 
 /** Where a stream gets its runtime. */
 export type Runtimes = {
-  /** The runtime of a stream that begins; `leave` must follow, once. */
-  enter(): Runtime;
+  /** The runtime of a stream that begins; `leave` must follow, once. Without `stream` nobody can be told to end. */
+  enter(stream?: EnteredStream): Runtime;
   /** A stream that entered has ended. */
-  leave(runtime: Runtime): void;
+  leave(runtime: Runtime, stream?: EnteredStream): void;
+};
+
+/** What a stream is told. Must not throw. */
+export type EnteredStream = {
+  /** The configuration that it began with is to go: it is to end now. */
+  outdated(): void;
 };
 
 /** One runtime that never changes. */
@@ -76,11 +84,18 @@ export type GenerationsOptions = {
   file: string;
   /** Reads the configuration. Must not throw. */
   load(): Candidate;
-  /** How long systems that nobody names any more may go on sending. */
+  /** How long systems that nobody names any more may go on sending, and streams may hold up a further change. */
   drainMs: number;
 };
 
-type Generation = { number: number; sinceMs: number; text: string; runtime: Runtime; streams: number };
+type Generation = {
+  number: number;
+  sinceMs: number;
+  text: string;
+  runtime: Runtime;
+  streams: number;
+  open: Set<EnteredStream>;
+};
 
 type State = {
   options: GenerationsOptions;
@@ -91,6 +106,8 @@ type State = {
   following: Promise<Reload> | undefined;
   /** asked for while an old generation lived */
   again: boolean;
+  /** runs while such a change waits */
+  patience: NodeJS.Timeout | undefined;
   /** generations without streams that send what their systems hold */
   closing: Set<Promise<void>>;
   closed: boolean;
@@ -105,15 +122,17 @@ export async function startGenerations(options: GenerationsOptions): Promise<Gen
     changing: undefined,
     following: undefined,
     again: false,
+    patience: undefined,
     closing: new Set(),
     closed: false,
   };
   return {
-    enter() {
+    enter(stream) {
       state.current.streams++;
+      if (stream !== undefined) state.current.open.add(stream);
       return state.current.runtime;
     },
-    leave: (runtime) => leave(state, runtime),
+    leave: (runtime, stream) => leave(state, runtime, stream),
     state() {
       const { number, sinceMs, text } = state.current;
       return { number, sinceMs, text, oldStreams: state.old?.streams ?? 0 };
@@ -130,23 +149,23 @@ async function build(options: GenerationsOptions, number: number): Promise<Gener
   try {
     const runtime = await newRuntime(candidate.plan, candidate.systems, options.standing);
     candidate.applied?.();
-    return { number, sinceMs: Date.now(), text: candidate.text, runtime, streams: 0 };
+    return { number, sinceMs: Date.now(), text: candidate.text, runtime, streams: 0, open: new Set() };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     throw new StartError(error.configuration, error.message.replace(/^/gm, `${options.file}: `));
   }
 }
 
-function leave(state: State, runtime: Runtime): void {
-  if (state.current.runtime === runtime) {
-    state.current.streams--;
-    return;
-  }
-  const old = state.old;
-  if (old?.runtime !== runtime) throw new Error("a stream has left that never entered"); // our own bug
-  old.streams--;
-  if (old.streams > 0) return;
+function leave(state: State, runtime: Runtime, stream: EnteredStream | undefined): void {
+  const { current, old } = state;
+  const left = current.runtime === runtime ? current : old;
+  if (left?.runtime !== runtime) throw new Error("a stream has left that never entered"); // our own bug
+  left.streams--;
+  if (stream !== undefined) left.open.delete(stream);
+  if (left !== old || old.streams > 0) return;
   state.old = undefined;
+  clearTimeout(state.patience);
+  state.patience = undefined;
   retire(state, old, state.options.drainMs);
   if (!state.again || state.closed) return;
   state.again = false;
@@ -197,8 +216,19 @@ function waitFor(state: State, old: Generation): Reload {
   const candidate = state.options.load();
   if ("complaints" in candidate) return said(state, "refused", candidate.complaints);
   state.again = true;
-  const streams = `${old.streams} ${old.streams === 1 ? "stream" : "streams"}`;
-  return said(state, "waiting", `generation ${old.number} still has ${streams}; the change comes when they have ended`);
+  state.patience ??= setTimeout(() => endStreams(state, old), state.options.drainMs).unref();
+  const seconds = state.options.drainMs / 1000;
+  const message = `generation ${old.number} still has ${streamsOf(old)}; the change comes when they have ended, or are ended in ${seconds} s`;
+  return said(state, "waiting", message);
+}
+
+function endStreams(state: State, old: Generation): void {
+  state.options.standing.log("warn", `a change waits: ${streamsOf(old)} of generation ${old.number} are ended`);
+  for (const stream of [...old.open]) stream.outdated(); // each may leave while it is told
+}
+
+function streamsOf({ streams }: Generation): string {
+  return `${streams} ${streams === 1 ? "stream" : "streams"}`;
 }
 
 function said(state: State, outcome: Reload["outcome"], message: string): Reload {
@@ -212,6 +242,7 @@ function said(state: State, outcome: Reload["outcome"], message: string): Reload
 
 async function close(state: State, timeoutMs: number): Promise<void> {
   state.closed = true;
+  clearTimeout(state.patience);
   await state.changing;
   retire(state, state.current, timeoutMs);
   if (state.old !== undefined) retire(state, state.old, timeoutMs);

@@ -215,7 +215,7 @@ describe("what waits behind a decision takes memory", () => {
     const headers = new Promise<Decision>((resolve) => {
       decide = resolve;
     });
-    const up = setUp({ request: { headers, overload }, memoryBytes });
+    const up = setUp({ request: { headers, stopped: overload }, memoryBytes });
     up.exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
     return {
       ...up,
@@ -243,7 +243,7 @@ describe("what waits behind a decision takes memory", () => {
     const { sent, body, asked } = waiting(4, BodyMode.FULL_DUPLEX_STREAMED, refusing());
     body("abc");
     body("def");
-    expect(asked.at(-1)).toBe("request overloaded");
+    expect(asked.at(-1)).toBe("request overload");
     expect(sent.map(({ kind }) => kind)).toEqual([IMMEDIATE_RESPONSE]);
   });
 
@@ -256,7 +256,7 @@ describe("what waits behind a decision takes memory", () => {
 
 describe("a message for which the transport has no memory", () => {
   const unread = (mode: BodyMode, overload: Decision, expects: boolean) => {
-    const up = setUp({ request: { overload }, expects });
+    const up = setUp({ request: { stopped: overload }, expects });
     up.exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: mode } }));
     up.exchange.recvUnread();
     return { kinds: up.sent.map(({ kind }) => kind), ends: up.ends };

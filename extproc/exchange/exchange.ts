@@ -28,7 +28,9 @@ import {
 import { type Call, type CallHandler, GrpcStatus } from "../transport.ts";
 import { isDuplex } from "./body-modes.ts";
 import { Message, type Stream } from "./message.ts";
-import type { Decision, Treatment } from "./treatment.ts";
+import { type Decision, newDecision, type Treatment } from "./treatment.ts";
+
+const PASS = newDecision("pass");
 
 export class Exchange implements CallHandler, Stream {
   readonly call: Call;
@@ -98,25 +100,42 @@ export class Exchange implements CallHandler, Stream {
     return message;
   }
 
-  // Only bodies are so large, and a request's comes before the response's.
+  // Only bodies are so large.
   recvUnread(): void {
-    if (this.open) this.overload(this.request.ended || this.request.state !== "reading" ? this.response : this.request);
+    if (this.open) this.overload(this.underWay());
+  }
+
+  private overload(message: Message): void {
+    this.stop(message, this.treatment.stopped(message.direction, "overload"));
+  }
+
+  /** Ends it now, wherever it is. */
+  giveUp(): void {
+    if (!this.open) return;
+    const message = this.underWay();
+    // A reply to nothing would be one too many.
+    if (message.state === "reading") this.stop(message, this.treatment.stopped(message.direction, "timeout"));
+    else this.stop(message, PASS);
+  }
+
+  // A request's body comes before the response's.
+  private underWay(): Message {
+    return this.request.ended || this.request.state !== "reading" ? this.response : this.request;
   }
 
   /**
-   * There is no memory for what comes next of a message. Where that passes, to end the call lets it pass, as long as Envoy has
+   * What comes next of a message is not treated any more. Where that passes, to end the call lets it pass, as long as Envoy has
    * all of it (facts 11.1, 5.14) and no rule is meant for what comes after it. Otherwise Envoy is told that we failed.
    */
-  private overload(message: Message): void {
-    const decision = this.treatment.overloaded(message.direction);
+  private stop(message: Message, decision: Decision): void {
     if (decision.action === "reply" && !this.observed) {
       this.reply(decision);
       return;
     }
     this.open = false;
-    const isLast = message === this.response || !this.treatment.expects("response");
+    const isLast = (message === this.response && message.state !== "start") || !this.treatment.expects("response");
     if (this.observed || (isLast && !isDuplex(message.mode))) this.call.end();
-    else this.call.fail(GrpcStatus.RESOURCE_EXHAUSTED, "ext_proc: no memory is left for the message");
+    else this.call.fail(GrpcStatus.RESOURCE_EXHAUSTED, "ext_proc: it cannot go on, see the log of agglo");
   }
 
   recvEnd(): void {

@@ -232,7 +232,7 @@ export class Message {
       return;
     }
     if (!this.treatment.tryHold(piece.length)) {
-      this.treatment.overloaded(this.direction);
+      this.treatment.stopped(this.direction, "overload");
       this.stopLooking();
       return;
     }

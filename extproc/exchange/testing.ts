@@ -35,7 +35,7 @@ export type Script = {
   body?: Decision | Promise<Decision>;
   more?: Decision;
   piece?: Decision | Promise<Decision>;
-  overload?: Decision;
+  stopped?: Decision;
 };
 
 type Scripts = {
@@ -69,9 +69,9 @@ export function setUp(script: Scripts) {
     unhold: (bytes) => {
       memory.left += bytes;
     },
-    overloaded: (direction) => {
-      asked.push(`${direction} overloaded`);
-      return script[direction]?.overload ?? newDecision("pass");
+    stopped: (direction, reason) => {
+      asked.push(`${direction} ${reason}`);
+      return script[direction]?.stopped ?? newDecision("pass");
     },
     patienceMs: () => script.patienceMs ?? 0,
     recvHeaders: (direction, _headers, endOfStream, delivery) => {

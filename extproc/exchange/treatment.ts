@@ -65,8 +65,8 @@ export type Treatment = {
   tryHold(bytes: number): boolean;
   /** Gives it back. */
   unhold(bytes: number): void;
-  /** No memory is left for the message: pass or reply. */
-  overloaded(direction: Direction): Decision;
+  /** No memory is left for the message, or it has taken too long; it will not come whole: pass or reply. */
+  stopped(direction: Direction, reason: "overload" | "timeout"): Decision;
   /** Whether messages of this direction can matter: a call that only observes ends after the last that does. */
   expects(direction: Direction): boolean;
   /** How long a decision may take, in ms, where Envoy might give up before; 0: no longer than it waits. */

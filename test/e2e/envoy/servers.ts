@@ -32,7 +32,8 @@ export type Servers = {
   stop(): Promise<void>;
 };
 
-export async function startServers(config: object, processes: number): Promise<Servers> {
+/** `more`: arguments of `binge extproc` besides. */
+export async function startServers(config: object, processes: number, more: string[] = []): Promise<Servers> {
   const folder = await mkdtemp(join(tmpdir(), "agglo-servers-"));
   const file = join(folder, "config.json");
   const write = async (changed: object) => {
@@ -42,7 +43,7 @@ export async function startServers(config: object, processes: number): Promise<S
   await write(config);
   const socket = `unix:${join(folder, "agglo.sock")}`;
   const several = ["--processes", String(processes), "--transport", transportUnderTest()];
-  const args = ["extproc", "--config", file, "--listen", socket, "--admin", "127.0.0.1:0", ...several];
+  const args = ["extproc", "--config", file, "--listen", socket, "--admin", "127.0.0.1:0", ...several, ...more];
   const server = startBinge(args, folder);
   let output = await server.said("admin on");
   server.child.stderr?.on("data", (chunk: Buffer) => {
