@@ -26,7 +26,7 @@ const LANES_MAX = 16;
  * Runs lanes side by side and the messages of each in order. After one that failed the rest of its lane is not begun, and
  * comes again with it: so their order stays.
  */
-export async function runLanes(lanes: readonly Message[][], invocation: Invocation): Promise<BatchAnswer> {
+export async function runLanes(lanes: readonly (readonly Message[])[], invocation: Invocation): Promise<BatchAnswer> {
   const failed: string[] = [];
   let next = 0;
   const work = async (): Promise<void> => {
@@ -36,6 +36,12 @@ export async function runLanes(lanes: readonly Message[][], invocation: Invocati
   };
   await Promise.all(Array.from({ length: Math.min(LANES_MAX, lanes.length) }, work));
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
+}
+
+/** A piece of a stream, in order. Lambda goes back to the lowest sequence number that it is told: one says all. */
+export async function runStream(messages: readonly Message[], invocation: Invocation): Promise<BatchAnswer> {
+  const { batchItemFailures } = await runLanes([messages], invocation);
+  return { batchItemFailures: batchItemFailures.slice(0, 1) };
 }
 
 /** The identifiers of what has to come again. */
@@ -69,7 +75,7 @@ export function textIn(object: JsonObject, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-/** The payload's records, what is none left empty. */
+/** The payload's records; what is no object has no members. */
 export function recordsOf(payload: JsonObject): JsonObject[] {
   return (payload.Records as JsonObject[]).map((record) => Object(record) as JsonObject);
 }

@@ -6,9 +6,8 @@
 import type { Event } from "../engine/core/event/event.ts";
 import { isArray, isObject, type JsonObject, type JsonValue } from "../engine/core/event/json.ts";
 import { readEvent } from "../engine/runtime/run-text.ts";
-import { type BatchAnswer, type Message, recordsOf, textIn } from "./batch.ts";
+import { type BatchAnswer, type Message, recordsOf, runStream, textIn } from "./batch.ts";
 import type { Invocation } from "./invocation.ts";
-import { runStream } from "./kinesis.ts";
 
 export function runDynamo(payload: JsonValue, invocation: Invocation): Promise<BatchAnswer> {
   return runStream(recordsOf(payload as JsonObject).map(readDynamoRecord), invocation);

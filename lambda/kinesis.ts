@@ -1,6 +1,6 @@
 /** Kinesis: a record's data is an event. A batch is a piece of one shard: in order, and from the first failure on again. */
 import { isObject, type JsonObject, type JsonValue } from "../engine/core/event/json.ts";
-import { type BatchAnswer, type Message, readBase64, recordsOf, runLanes, textIn } from "./batch.ts";
+import { type BatchAnswer, type Message, readBase64, recordsOf, runStream, textIn } from "./batch.ts";
 import type { Invocation } from "./invocation.ts";
 
 export function runKinesis(payload: JsonValue, invocation: Invocation): Promise<BatchAnswer> {
@@ -14,10 +14,4 @@ function readRecord(record: JsonObject): Message {
     messageId: textIn(record, "eventID"),
     event: readBase64(textIn(kinesis, "data")),
   };
-}
-
-/** Lambda goes back to the lowest sequence number that it is told: one says all. */
-export async function runStream(messages: Message[], invocation: Invocation): Promise<BatchAnswer> {
-  const { batchItemFailures } = await runLanes([messages], invocation);
-  return { batchItemFailures: batchItemFailures.slice(0, 1) };
 }

@@ -242,19 +242,19 @@ describe("SQS", () => {
     await vi.waitFor(() => {
       const messages = lambda
         .log()
-        .filter(({ level }) => level === "error")
-        .map(({ msg }) => msg);
+        .filter(({ level }) => level === "ERROR")
+        .map(({ message }) => message);
       expect(messages).toContain("message m-1: check: refused by has-id");
       expect(messages).toContain("message m-2: not valid JSON");
       expect(messages).toContain("message m-3: not a JSON object");
-      expect(lambda.log()).toContainEqual(expect.objectContaining({ msg: "invocation", events: 6, failed: 4 }));
+      expect(lambda.log()).toContainEqual(expect.objectContaining({ message: "invocation", events: 6, failed: 4 }));
     });
   });
 
   test("of very many failures the first hundred are logged", async () => {
     const before = lambda.log().length;
     expect(failuresOf(await lambda.invoke(sqs(Array.from({ length: 150 }, () => "no JSON"))))).toHaveLength(150);
-    const counted = expect.objectContaining({ msg: "invocation", failed: 150 });
+    const counted = expect.objectContaining({ message: "invocation", failed: 150 });
     await vi.waitFor(() => expect(lambda.log()).toContainEqual(counted));
     expect(lambda.log().length - before).toBe(100 + 1 + 1);
   });
@@ -294,8 +294,8 @@ describe("SQS", () => {
     expect(failuresOf(came)).toEqual(["m-1", "m-2"]);
     expect(failuresOf(await lambda.invoke(sqs(['{"id":2,"copy":1}', '{"id":3}'])))).toEqual([]);
     expect(lambda.containers()).toBe(before);
-    const msg = 'message m-1: copy, mirror: "sink" has not answered within the deadline';
-    await vi.waitFor(() => expect(lambda.log()).toContainEqual(expect.objectContaining({ msg })));
+    const message = 'message m-1: copy, mirror: "sink" has not answered within the deadline';
+    await vi.waitFor(() => expect(lambda.log()).toContainEqual(expect.objectContaining({ message })));
   });
 });
 
@@ -309,8 +309,8 @@ describe("Kinesis", () => {
   test("binary garbage fails with its reason", async () => {
     const batch = kinesis([Buffer.from([0xf3, 0x89, 0x9a, 0xc2])]);
     expect(failuresOf(await lambda.invoke(batch))).toHaveLength(1);
-    const msg = expect.stringMatching(/^message 49.*: not valid UTF-8$/);
-    await vi.waitFor(() => expect(lambda.log()).toContainEqual(expect.objectContaining({ msg })));
+    const message = expect.stringMatching(/^message 49.*: not valid UTF-8$/);
+    await vi.waitFor(() => expect(lambda.log()).toContainEqual(expect.objectContaining({ message })));
   });
 });
 
