@@ -257,8 +257,8 @@ async function measureClient(type: SystemType, connectionString: string): Promis
   return { ms, bytes };
 }
 
-async function measureAll(loader: Loader): Promise<Omit<TeeResults, "date">> {
-  const measured: Omit<TeeResults, "date" | "traffic"> = { systems: [], full: [], clients: [] };
+async function measureAll(loader: Loader): Promise<Omit<TeeResults, "date" | "versions">> {
+  const measured: Omit<TeeResults, "date" | "versions" | "traffic"> = { systems: [], full: [], clients: [] };
   for (const [name, type, connectionString] of CLIENTS) {
     const rounds = [];
     for (let i = 0; i < ROUNDS; i++) rounds.push(await measureClient(type, connectionString));

@@ -1,7 +1,7 @@
 /** The part of RESULTS.md that is about tees, made of what `npm run bench:tee` wrote. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { figure, measuredOf } from "./figures.ts";
+import { DISTURBED_SHARE, figure, measuredOf } from "./figures.ts";
 import { RESULTS_FOLDER, type ScenarioResult } from "./results.ts";
 import { markdownTable, openTable, plain, spread, type Table } from "./tables.ts";
 import { NO_TEE } from "./tee-traffic.ts";
@@ -9,6 +9,7 @@ import { NO_TEE } from "./tee-traffic.ts";
 export type TeeRound = { perSecond: number; cpuUs: number };
 export type TeeResults = {
   date: string;
+  versions: { [program: string]: string };
   systems: { name: string; batch: string; rounds: TeeRound[] }[];
   /** queues that are full, their target silent; in bytes */
   full: { eventBytes: number; batch: string; events: number; accounted: number; held: number }[];
@@ -55,14 +56,17 @@ export function clientsTable({ clients }: Pick<TeeResults, "clients">): Table {
   return [["", "ms to open", "MiB"], ...rows];
 }
 
-export function teesPart({ date, systems, full, clients, traffic }: TeeResults, file: string): string {
+export function teesPart({ date, versions, systems, full, clients, traffic }: TeeResults, file: string): string {
   const load = traffic.loads[0]?.name ?? "";
   const rate = traffic.rounds[0]?.open[load]?.rate ?? 0;
   const others = figure(measuredOf(traffic.rounds, NO_TEE).map(({ othersShare }) => 100 * othersShare));
+  const disturbed = (others?.median ?? 0) > 100 * DISTURBED_SHARE;
   return `## Tees
 
-Of \`npm run bench:tee\`, ${date.slice(0, 10)}, ${traffic.rounds.length} rounds: [every figure](${file}). Other programs took ${spread(others, 0)} % of the
-machine. Traffic through Envoy at ${plain(rate, 0)} requests a second, each copied to a system while a field is added; "added" counts
+Of \`npm run bench:tee\`, ${date.slice(0, 10)}, agglo ${versions.agglo}, ${traffic.rounds.length} rounds: [every figure](${file}). Other programs took ${spread(others, 0)} %
+of the machine meanwhile.${disturbed ? " That is too much for percentiles: medians and CPU say something, the spread is the others'." : ""}
+
+Traffic through Envoy at ${plain(rate, 0)} requests a second, each copied to a system while a field is added; "added" counts
 from the same without a tee. The targets run on the same two cores. Dead: nobody listens; silent: no answer ever.
 
 ${markdownTable(openTable(traffic, load))}
