@@ -99,8 +99,11 @@ describe.each(await targetsHere())("$target", (here) => {
   const throwing: [string, string][] = [
     ["a key that is not set", '{"secret":"x"}'],
     ["a text too long for its pattern", `{"text":"${"a".repeat(200_000)}"}`],
-    ["a value that becomes deeper than the engine prints", `{"deep":${nested(29)}}`],
   ];
+  // QuickJS prints as deep as it likes.
+  if (!here.target.startsWith("qjs")) {
+    throwing.push(["a value that becomes deeper than the engine prints", `{"deep":${nested(29)}}`]);
+  }
   test.each(throwing)("%s is a fault, as the route says", async (_title, body) => {
     expect(await post("/guarded", body)).toMatchObject({ status: 500, seen: undefined });
     expect(await post("/chosen", body)).toEqual({ status: 503, text: "later", seen: undefined });

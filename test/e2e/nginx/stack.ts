@@ -31,9 +31,21 @@ type Program = { program: string; module: string };
 export async function targetsHere(): Promise<{ target: string; program: Program }[]> {
   const wheel = { target: "njs-0.9.9", program: { program: await nginxPath(), module: "" } };
   const debian = await debianNginx();
-  if ("program" in debian) return [wheel, { target: "njs-0.7.9", program: debian }];
-  if (process.env.CI !== undefined && debian.expected) throw new Error(`Debian's nginx: ${debian.missing}`);
-  return [wheel];
+  if ("program" in debian) return [wheel, { target: "njs-0.7.9", program: debian }, ...others()];
+  if (process.env.CI !== undefined && debian.expected) {
+    throw new Error(`Debian's nginx 1.22.1 is required in CI: ${debian.missing}`);
+  }
+  return [wheel, ...others()];
+}
+
+/** What $NGINX_OTHERS names, `TARGET=FOLDER,…`: folders that tools/other-nginx.sh made. */
+function others(): { target: string; program: Program }[] {
+  const named = (process.env.NGINX_OTHERS ?? "").split(",").filter((pair) => pair !== "");
+  return named.map((pair) => {
+    const [target = "", folder = ""] = pair.split("=");
+    const module = join(folder, "usr/lib/nginx/modules/ngx_http_js_module.so");
+    return { target, program: { program: join(folder, "nginx"), module } };
+  });
 }
 
 export type StackOptions = {
