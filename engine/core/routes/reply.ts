@@ -18,7 +18,7 @@ export type Reply = {
   errors?: readonly ValidationError[];
 };
 
-const PROBLEM_JSON = "application/problem+json";
+export const PROBLEM_JSON = "application/problem+json";
 
 /** An answer without a body of its own. */
 export function problemReply(status: number, rule: string): Reply {
