@@ -72,6 +72,11 @@ const TABLE: [FormatName, string | Uint8Array, string[]][] = [
     "%YAML 1.2\n---\na: 1\n---\n# none\n---\n- {b: 1}\n- {c: &x 1, d: *x}\n...\n---\ne: |\n  --- f\n",
     ['{"a":1}', '{"b":1}', '{"c":1,"d":1}', '{"e":"--- f\\n"}'],
   ],
+  [
+    "yaml",
+    '<<: 1\n---\n"<<": 1\n',
+    ['line 1: a merge key (<<) that is given no mapping; as data it is written "<<"', '{"<<":1}'],
+  ],
   ["yaml", "base: &b {x: 1}\nc:\n  <<: *b\n", ['{"base":{"x":1},"c":{"x":1}}']],
   [
     "yaml",
@@ -149,6 +154,7 @@ test("yaml gives every event back", async () => {
   );
   await fc.assert(
     fc.asyncProperty(plain, pieces, async (all, pieceBytes) => {
+      fc.pre(!JSON.stringify(all).includes('"<<"')); // the library writes it without quotes, which is a merge key
       const found = await read("yaml", all.map((one) => `---\n${stringifyYaml(one)}`).join(""), pieceBytes);
       expect(found.map((text) => JSON.parse(text))).toEqual(JSON.parse(JSON.stringify(all)));
     }),

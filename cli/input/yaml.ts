@@ -83,8 +83,11 @@ function jsonOf(document: Document.Parsed): { json: JsonValue } | { fault: strin
   if (fault !== "") return { fault };
   try {
     return { json: document.toJS({ maxAliasCount: ALIASES_MAX }) as JsonValue };
-  } catch {
-    return { fault: `aliases that lead nowhere, or to more than ${ALIASES_MAX} nodes` };
+  } catch (error) {
+    // The library tells them apart by no more than this.
+    const isAliases = error instanceof ReferenceError;
+    const aliases = `aliases that lead nowhere, or to more than ${ALIASES_MAX} nodes`;
+    return { fault: isAliases ? aliases : 'a merge key (<<) that is given no mapping; as data it is written "<<"' };
   }
 }
 
