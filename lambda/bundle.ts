@@ -2,6 +2,8 @@
  * A file as a function for Lambda's Node runtime (nodejs24.x, handler `index.handler`): one script with the compiled file
  * and what it needs in it, in a zip. The same file and version give the same bytes.
  */
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
@@ -29,7 +31,7 @@ export async function bundle(plan: Plan, systems: readonly SystemConfig[]): Prom
     mainFields: ["module", "main"],
     // Libraries in CommonJS ask for Node's modules by `require`.
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    plugins: [onlyLibrariesOf(schemesOf(systems))],
+    plugins: [onlyLibrariesOf(schemesOf(systems)), filesInside],
     logLevel: "silent",
   });
   return result.outputFiles[0]?.text ?? "";
@@ -64,6 +66,23 @@ function onlyLibrariesOf(schemes: readonly string[]): Plugin {
     },
   };
 }
+
+const READ_BESIDE = /readFileSync\(new URL\((['"])([^'"]+)\1, import\.meta\.url\)\)/g;
+
+/** What a library reads from beside itself when it is loaded (Kafka's client: WebAssembly) would not be there. */
+const filesInside: Plugin = {
+  name: "files-inside",
+  setup(setup) {
+    setup.onLoad({ filter: /[\\/]node_modules[\\/].*\.m?js$/ }, async ({ path }) => {
+      const contents = await readFile(path, "utf8");
+      const inside = contents.replace(READ_BESIDE, (_read, _quote, name: string) => {
+        const bytes = readFileSync(join(dirname(path), name));
+        return `Buffer.from("${bytes.toString("base64")}", "base64")`;
+      });
+      return inside === contents ? undefined : { contents: inside, loader: "js" };
+    });
+  },
+};
 
 /** The archive that Lambda takes. */
 export function zip(script: string): Uint8Array {

@@ -372,6 +372,8 @@ describe("a start that fails", () => {
   });
 });
 
+const AWS = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" };
+
 describe("binge lambda", () => {
   test("refuses a wrong file with its place and writes nothing", async () => {
     const wrong = { ...config(), pipelines: [{ name: "p", processes: [{ name: "nope" }] }] };
@@ -400,6 +402,32 @@ describe("binge lambda", () => {
     expect(script("s3.zip")).not.toContain('import("@aws-sdk/client-s3")');
     expect(script("s3.zip")).toContain('import("@platformatic/kafka")');
   });
+
+  test.each([
+    ["ExternalObjectStore", "s3:endpoint=127.0.0.1:1,bucketName=b"],
+    ["ExternalKVStore", "dynamo:endpoint=http://127.0.0.1:1,region=us-east-1,tableName=t,prefixLength=4"],
+    ["ExternalPubSub", "nats:servers=127.0.0.1:1,subject=s"],
+    ["ExternalPubSub", "kafka:servers=127.0.0.1:1,topicName=t"],
+    ["ExternalSearchIndex", "elastic:index=i,nodes=http://127.0.0.1:1"],
+    ["ExternalHttp", "http://127.0.0.1:1/"],
+  ])(
+    "a container starts with the library of %s %s, and a target out of reach fails its events alone",
+    async (externalType, connectionString) => {
+      const { externalSystems, ...rest } = config();
+      const name = connectionString.replace(/\W.*/, "");
+      const system = { externalType, name: "sink", connectionString };
+      expect(await bundle(name, { ...rest, externalSystems: [externalSystems[0], system] })).toMatchObject({ code: 0 });
+      const other = await startFunction(join(folder, `${name}.zip`), AWS);
+      expect(await other.invoke({ id: 1, amount: 1 })).toMatchObject({ result: { id: 1 } });
+      const failed = await other.invoke({ id: 2, copy: 1 }, 5000);
+      expect(failed).toMatchObject({
+        error: { errorType: "EventFailed", errorMessage: expect.stringContaining("copy, mirror: ") },
+      });
+      expect(await other.invoke({ id: 3 })).toMatchObject({ result: { id: 3 } });
+      expect(other.containers()).toBe(1);
+      await other.stop();
+    },
+  );
 
   test("warns of what an answer leaves behind, and of counts that each container keeps for itself", async () => {
     const { stderr } = await bundle("warned", {
