@@ -3,6 +3,7 @@ import { expect, test, vi } from "vitest";
 import { loadText } from "../engine/runtime/configuration.ts";
 import { fixedRuntime } from "../engine/runtime/generations.ts";
 import { type Runtime, startRuntime } from "../engine/runtime/runtime.ts";
+import { memoryForReads } from "./message-state.ts";
 import { readProcessingResponse, writeProcessingRequest } from "./messages/codec.ts";
 import {
   BodyMode,
@@ -157,10 +158,7 @@ async function halves(runtime: Runtime, count: number) {
     onBug: (error) => expect(error).toBeUndefined(),
     bytesMax: () => 2 * MIB,
   });
-  const memory = {
-    tryTake: (bytes: number) => runtime.budget.tryTake("reads", bytes),
-    give: (bytes: number) => runtime.budget.give("reads", bytes),
-  };
+  const memory = memoryForReads(runtime.budget);
   const door = await transport.listen("127.0.0.1:0", acceptExchanges(fixedRuntime(runtime)), memory);
   const session = http2.connect(`http://${door.address}`);
   const headers = [

@@ -2,6 +2,7 @@
 import type { MemoryBudget } from "../engine/runtime/memory-budget.ts";
 import type { Reading } from "./admission.ts";
 import type { PieceReader } from "./piece-reader.ts";
+import type { Memory } from "./transport.ts";
 
 export type MessageState = {
   headers: readonly string[] | undefined;
@@ -36,4 +37,9 @@ export function holdOnly(budget: MemoryBudget, message: MessageState, bytes: num
   if (bytes > message.taken) return takeMemory(budget, message, bytes - message.taken);
   giveMemory(budget, message, message.taken - bytes);
   return true;
+}
+
+/** What a transport may hold of messages that have come in part. */
+export function memoryForReads(budget: MemoryBudget): Memory {
+  return { tryTake: (bytes) => budget.tryTake("reads", bytes), give: (bytes) => budget.give("reads", bytes) };
 }

@@ -1,6 +1,7 @@
 /** One ext_proc server process: its listeners, the generations of its configuration, and the way out. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type HostOptions, type HostView, startHost } from "../engine/runtime/host.ts";
+import { memoryForReads } from "./message-state.ts";
 import { acceptExchanges } from "./server.ts";
 import { newTraffic } from "./traffic.ts";
 import type { Listening, Transport } from "./transport.ts";
@@ -22,11 +23,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const host = await startHost(options);
   const traffic = newTraffic();
   const accept = traffic.watch(acceptExchanges(host.generations));
-  const { budget } = host.standing;
-  const memory = {
-    tryTake: (bytes: number) => budget.tryTake("reads", bytes),
-    give: (bytes: number) => budget.give("reads", bytes),
-  };
+  const memory = memoryForReads(host.standing.budget);
   const doors: Listening[] = [];
   try {
     for (const address of options.addresses) doors.push(await options.transport.listen(address, accept, memory));

@@ -8,8 +8,9 @@ import { fixedRuntime } from "../../engine/runtime/generations.ts";
 import { openPool, type PoolOptions } from "../../engine/runtime/pool.ts";
 import { type Runtime, startRuntime } from "../../engine/runtime/runtime.ts";
 import { envoyBootstrap } from "../../envoy/bootstrap.ts";
+import { memoryForReads } from "../../extproc/message-state.ts";
 import { acceptExchanges } from "../../extproc/server.ts";
-import type { Accept } from "../../extproc/transport.ts";
+import type { Accept, Memory } from "../../extproc/transport.ts";
 import { newTransport, type TransportName } from "../../extproc/transports.ts";
 import { type RunningEnvoy, startEnvoy } from "../run-envoy.ts";
 import { type Respond, startUpstream, type Upstream } from "./upstream.ts";
@@ -23,6 +24,8 @@ export type RigOptions = {
   /** Envoy ends ext_proc streams with END_STREAM instead of RST_STREAM */
   gracefulClose?: boolean;
   transport?: TransportName;
+  /** of messages half received; without bound when left out */
+  memory?: Memory;
   /** how the upstream answers; it echoes when left out */
   respond?: Respond;
 };
@@ -34,7 +37,7 @@ export async function startRig(routes: readonly RoutePlan[], accept: Accept, opt
     onBug: throwBug,
     bytesMax: () => messageBytesMax(routes),
   });
-  const listening = await transport.listen("127.0.0.1:0", accept);
+  const listening = await transport.listen("127.0.0.1:0", accept, options.memory);
   const stopServers = async () => {
     await listening.close();
     await upstream.stop();
@@ -97,7 +100,8 @@ export async function startStack(file: string, options: StackOptions): Promise<S
   };
   let rig: Rig;
   try {
-    rig = await startRig(loaded.plan.routes ?? [], acceptExchanges(fixedRuntime(runtime)), options);
+    const memory = memoryForReads(runtime.budget);
+    rig = await startRig(loaded.plan.routes ?? [], acceptExchanges(fixedRuntime(runtime)), { ...options, memory });
   } catch (error) {
     await closeRuntime();
     throw error;
