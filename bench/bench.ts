@@ -38,7 +38,7 @@ import {
 } from "./rig/results.ts";
 import { type Progress, plannedSeconds, runRounds } from "./rig/rounds.ts";
 import { fullScenarios, HALF, narrowed, quickScenarios, type Scenario } from "./rig/scenarios.ts";
-import { newestTees, teesPart } from "./rig/tee-report.ts";
+import { newestTees } from "./rig/tee-report.ts";
 import { findVariants, hasServer, startUpstream, VARIANTS, type Variant, type Variants } from "./rig/variants.ts";
 import { coreOf } from "./rig/words.ts";
 
@@ -178,9 +178,7 @@ async function reportNewest(): Promise<number> {
     return 2;
   }
   const results: Results = await readResults(name);
-  const tees = await newestTees();
-  const teesOf = tees === undefined ? "" : teesPart(tees.results, `results/${tees.name}`);
-  await writeFile(PAGE, page(results, `results/${name}`, teesOf));
+  await writeFile(PAGE, page(results, `results/${name}`, await newestTees()));
   const core = coreOf(results);
   for (const [file, svg] of core === undefined ? [] : plots(core)) await writeFile(join(RESULTS_FOLDER, file), svg);
   say(PAGE);

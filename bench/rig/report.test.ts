@@ -4,6 +4,7 @@ import type { Measured } from "./measure.ts";
 import { page } from "./report.ts";
 import type { SubjectResult } from "./results.ts";
 import { newestResults, type Results, readResults } from "./results.ts";
+import { newestTees } from "./tee-report.ts";
 
 function measured(perSecond: number, serverUs: number, p99: number): Measured {
   return {
@@ -62,5 +63,5 @@ test("the page in the repository is what its newest results make", async ({ skip
   const name = await newestResults();
   if (name === undefined) return skip("no whole run has been committed yet");
   const committed = await readFile(new URL("../RESULTS.md", import.meta.url), "utf8");
-  expect(committed).toBe(page(await readResults(name), `results/${name}`));
+  expect(committed).toBe(page(await readResults(name), `results/${name}`, await newestTees()));
 });

@@ -18,12 +18,13 @@ export type TeeResults = {
   traffic: ScenarioResult;
 };
 
-/** The newest, with the name of its file; undefined: there are none. */
-export async function newestTees(): Promise<{ name: string; results: TeeResults } | undefined> {
+/** The part of the newest; "": there are none. */
+export async function newestTees(): Promise<string> {
   const names = (await readdir(RESULTS_FOLDER)).filter((name) => /^tees-.*\.json$/.test(name)).sort();
   const name = names.at(-1);
-  if (name === undefined) return undefined;
-  return { name, results: JSON.parse(await readFile(join(RESULTS_FOLDER, name), "utf8")) as TeeResults };
+  if (name === undefined) return "";
+  const results = JSON.parse(await readFile(join(RESULTS_FOLDER, name), "utf8")) as TeeResults;
+  return teesPart(results, `results/${name}`);
 }
 
 export function systemsTable({ systems }: Pick<TeeResults, "systems">): Table {

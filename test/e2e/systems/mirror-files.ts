@@ -38,7 +38,8 @@ export async function folder(): Promise<Mirror> {
     pause: () => {},
     resume: () => {},
     async numbers() {
-      const names = await readdir(folder);
+      // What was being written when the folder went away stays in it, under its temporary name: complete files have others.
+      const names = (await readdir(folder)).filter((name) => !name.startsWith("."));
       const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
       return texts.flatMap(numbersIn);
     },
