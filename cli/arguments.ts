@@ -87,5 +87,9 @@ export function bytes(verb: string, args: Arguments, name: string, fallback: num
   const [, digits, unit = ""] = /^(\d{1,15})(KiB|MiB|GiB)?$/.exec(text) ?? [];
   const number = Number(digits) * (UNITS[unit] as number);
   if (number >= min) return number;
-  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a size from ${min / 1024 ** 2}MiB on, not "${text}"`);
+  throw new Ending(Exit.usage, `binge ${verb}: --${name} is a size from ${sizeText(min)} on, not "${text}"`);
+}
+
+function sizeText(bytes: number): string {
+  return bytes >= 1024 ** 2 ? `${bytes / 1024 ** 2}MiB` : `${bytes / 1024}KiB`;
 }

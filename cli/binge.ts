@@ -14,6 +14,7 @@ import { NGINX_HELP, nginx } from "./nginx.ts";
 import { QUEUE_HELP, queue } from "./queue.ts";
 import { RUN_HELP, run } from "./run.ts";
 import { SCHEMA_HELP, schema } from "./schema.ts";
+import { SERVE_HELP, serve } from "./serve.ts";
 import { TEST_HELP, test } from "./test.ts";
 import { version } from "./version.ts";
 
@@ -23,6 +24,7 @@ const VERBS: { readonly [name: string]: Verb } = {
   envoy: { run: envoy, help: ENVOY_HELP },
   nginx: { run: nginx, help: NGINX_HELP },
   lambda: { run: lambda, help: LAMBDA_HELP },
+  serve: { run: serve, help: SERVE_HELP },
   run: { run, help: RUN_HELP },
   test: { run: test, help: TEST_HELP },
   explain: { run: explain, help: EXPLAIN_HELP },

@@ -16,6 +16,7 @@ export function runExtproc(settings: Settings, child: Child | undefined): Promis
     settings,
     source: {
       read: { bind: settings.bind },
+      token: undefined,
       applied(plan) {
         described = describeBinding(plan);
         bytesMax = messageBytesMax(plan.routes ?? []);
@@ -23,7 +24,7 @@ export function runExtproc(settings: Settings, child: Child | undefined): Promis
     },
     logFields: child === undefined ? {} : { process: child.index },
     hasAdmin: child === undefined,
-    start(host, tls, onBug) {
+    start(host, { tls }, onBug) {
       const transport = newTransport(settings.transport, { onBug, bytesMax: () => bytesMax, ...(tls && { tls }) });
       if (child === undefined) return serve({ ...host, addresses: settings.addresses, transport });
       return serve({ ...host, addresses: child.addresses, stores: child.stores, transport });

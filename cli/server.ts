@@ -17,17 +17,25 @@ export type Served = HostView & {
   drain(): Promise<void>;
 };
 
+/** What files say of a door: asked whenever it is needed, for a reload may change it. */
+export type DoorSettings = {
+  /** undefined: plain text */
+  tls: (() => TlsOptions) | undefined;
+  /** what a client has to show; undefined: nothing */
+  token(): string | undefined;
+};
+
 /** What one verb serves, and how. */
 export type Service<One extends Served> = {
   verb: string;
   settings: ServerSettings;
-  source: Pick<SourceOptions, "read" | "applied">;
+  source: Pick<SourceOptions, "read" | "token" | "applied">;
   /** stand in every line of the log */
   logFields: { [name: string]: string | number };
   /** false: somebody else has the admin port */
   hasAdmin: boolean;
-  /** `tls`: asked for each new connection; undefined: plain text. Rejects with a StartError, or an Error of the door. */
-  start(host: HostOptions, tls: (() => TlsOptions) | undefined, onBug: (error: unknown) => void): Promise<One>;
+  /** Rejects with a StartError, or with an Error of its door. */
+  start(host: HostOptions, door: DoorSettings, onBug: (error: unknown) => void): Promise<One>;
   /** for operators, once it serves */
   describe(serving: One): string[];
   /** what the admin port has of this service alone */
@@ -83,7 +91,8 @@ async function start<One extends Served>(
   const host = { file, load: source.load, drainMs, log, allowSpawn, memoryBytes, version: version(), ...pooled };
   const onBug = (error: unknown): void => log("error", describeBug(error));
   try {
-    return await service.start(host, tls === undefined ? undefined : source.tls, onBug);
+    const door = { tls: tls === undefined ? undefined : source.tls, token: source.token };
+    return await service.start(host, door, onBug);
   } catch (error) {
     source.close();
     if (!(error instanceof StartError)) throw unavailable(service.verb, error);

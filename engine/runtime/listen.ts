@@ -26,8 +26,14 @@ export async function listen(
   onConnection: (socket: Socket) => void,
   onError: (error: Error) => void,
 ): Promise<Server> {
-  const options = parseAddress(address);
   const server = createServer({ noDelay: true }, onConnection); // answers are small: Nagle would hold them back
+  await listenWith(server, address, onError);
+  return server;
+}
+
+/** The same for a server that is there already; node:http keeps its timeouts only when it listens itself. */
+export async function listenWith(server: Server, address: string, onError: (error: Error) => void): Promise<void> {
+  const options = parseAddress(address);
   try {
     await tryListen(server, options);
   } catch (error) {
@@ -37,7 +43,6 @@ export async function listen(
     });
   }
   server.on("error", onError);
-  return server;
 }
 
 /** The address a peer can dial: as asked for, with the real port in place of 0. */

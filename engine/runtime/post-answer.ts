@@ -12,7 +12,11 @@ export type Wanted = {
   output: boolean;
   /** the request's accept header; "" for none */
   accept: string;
+  /** what was posted: NDJSON is answered in NDJSON */
+  contentType?: string;
 };
+
+const NDJSON = "application/x-ndjson";
 
 /** Of more failures than these is only said how many there are. */
 const FAILURES_TOLD = 100;
@@ -22,10 +26,10 @@ export function answerPost(run: TextRun, wanted: Wanted): PostAnswer {
   if (run.failures.length > 0) return answerFailures(run.failures, wanted.accept);
   if (!wanted.output) return { status: 200, headers: [], contentType: "text/plain; charset=utf-8", body: "Success" };
   const texts = run.finals.map(finalText);
-  if (accepts(wanted.accept, "application/x-ndjson")) {
+  if (accepts(wanted.accept, NDJSON) || accepts(wanted.contentType ?? "", NDJSON)) {
     // Untouched events keep their bytes, so one may have been written over several lines.
     const lines = texts.map((text) => `${text.replaceAll(/[\r\n]+/g, " ")}\n`);
-    return { status: 200, headers: [], contentType: "application/x-ndjson", body: lines.join("") };
+    return { status: 200, headers: [], contentType: NDJSON, body: lines.join("") };
   }
   return { status: 200, headers: [], contentType: "application/json", body: `[${texts.join(",")}]` };
 }

@@ -61,10 +61,10 @@ describe("events of a text", () => {
   test.each([
     ["", "there is no event"],
     [" \n", "there is no event"],
-    ["null", "not a JSON object or an array of objects"],
-    ["[1]", "not a JSON object or an array of objects"],
-    ['{"a":1,"a":2}', "a key stands twice in one object"],
-    ['{"a":1}\n{"a":', "line 2: not valid JSON"],
+    ["null", "null is no event: expected a JSON object, or an array of them"],
+    ["[1]", "element 1 of the array is a number: expected a JSON object"],
+    ['{"a":1,"a":2}', "line 1, column 8: a key stands twice in one object"],
+    ['{"a":1}\n{"a":', "line 2, column 6: not valid JSON"],
     ["[".repeat(70), "nested deeper than 64 levels"],
   ])("%j is none", async (text, unreadable) => expect((await run(text)).unreadable).toBe(unreadable));
 
@@ -131,14 +131,19 @@ describe("the answer", () => {
   });
 
   test("400 for what is no event, as text or as a problem", async () => {
-    expect(await answer("no")).toEqual({ status: 400, headers: [], contentType: plain, body: "not valid JSON\n" });
+    expect(await answer("no")).toEqual({
+      status: 400,
+      headers: [],
+      contentType: plain,
+      body: "line 1, column 1: not valid JSON\n",
+    });
     const { contentType, body } = await answer("no", { output: false, accept: "application/json" });
     expect(contentType).toBe("application/problem+json");
     expect(JSON.parse(body)).toEqual({
       type: "about:blank",
       title: "Bad Request",
       status: 400,
-      detail: "not valid JSON",
+      detail: "line 1, column 1: not valid JSON",
     });
   });
 

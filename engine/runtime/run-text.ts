@@ -2,6 +2,7 @@
  * Text in, final events out: what hosts without a proxy (`binge run`, the daemon, the lambda) share. Every pipeline gets
  * each event as it came in, and none stops another.
  */
+import { setImmediate as soon } from "node:timers/promises";
 import type { Body } from "../core/body/body.ts";
 import { formatOf } from "../core/body/format.ts";
 import { json } from "../core/body/json.ts";
@@ -17,6 +18,7 @@ import { withSide } from "../core/processes/reserved.ts";
 import type { Reply } from "../core/routes/reply.ts";
 import { type PipelineResult, runAll } from "../core/run-all.ts";
 import { LATE_MS } from "./in-time.ts";
+import { whyUnreadable } from "./unreadable.ts";
 
 /** What an event runs through: a runtime, or some of its pipelines. */
 export type Runner = { pipelines: readonly LinkedPipeline[]; ports: Ports };
@@ -58,30 +60,47 @@ export function readEvent(text: string): Event | { unreadable: string } {
   return newEvent(parsed.value, text, 0, text.length);
 }
 
-/**
- * Runs the events of a body one after the other: an object, an array of them or NDJSON, which need not call itself so.
- * Each gets an id of its own. A failing one stops no other.
- */
+/** Reads and runs a body; each of its events gets an id of its own. */
 export async function runText(runner: Runner, text: string, contentType: string, deadlineMs: number): Promise<TextRun> {
-  const run: TextRun = { events: 0, finals: [], failures: [], unreadable: "" };
   const body = readEvents(text, contentType);
-  if (body.fault !== undefined) return { ...run, unreadable: text.trim() === "" ? "there is no event" : body.detail };
-  run.events = body.events.length;
-  for (let i = 0; i < body.events.length; i++) {
-    const pending = runEvent(runner, body.events[i] as Event, runner.ports.ids.uuid(), deadlineMs, i + 1);
-    const { finals, failures } = pending instanceof Promise ? await pending : pending;
-    run.finals.push(...finals);
-    run.failures.push(...failures);
+  if (body.fault !== undefined) {
+    return { events: 0, finals: [], failures: [], unreadable: whyUnreadable(text, body) };
   }
-  return run;
+  return runEvents(runner, body.events, runner.ports.ids.uuid, deadlineMs);
 }
 
-function readEvents(text: string, contentType: string): Body {
+/** The events of a body: an object, an array of them or NDJSON, which need not call itself so. */
+export function readEvents(text: string, contentType: string): Body {
   const format = formatOf(contentType);
   const body = format.read(text, DEPTH_MAX);
   // Whoever says `curl --data-binary @events.ndjson` names another type, or none.
   const isOther = body.fault === "unparsable" && format === json && /\n\s*\{/.test(text);
   return isOther ? ndjson.read(text, DEPTH_MAX) : body;
+}
+
+/** How long events that wait for nothing may hold up everybody else. */
+const SLICE_MS = 10;
+
+/** Runs events one after the other; a failing one stops no other. `messageIdOf`: of the event at an index. */
+export async function runEvents(
+  runner: Runner,
+  events: readonly Event[],
+  messageIdOf: (index: number) => string,
+  deadlineMs: number,
+): Promise<TextRun> {
+  const run: TextRun = { events: events.length, finals: [], failures: [], unreadable: "" };
+  let sliceEndMs = performance.now() + SLICE_MS;
+  for (let i = 0; i < events.length; i++) {
+    if (i > 0 && performance.now() > sliceEndMs) {
+      await soon();
+      sliceEndMs = performance.now() + SLICE_MS;
+    }
+    const pending = runEvent(runner, events[i] as Event, messageIdOf(i), deadlineMs, i + 1);
+    const { finals, failures } = pending instanceof Promise ? await pending : pending;
+    run.finals.push(...finals);
+    run.failures.push(...failures);
+  }
+  return run;
 }
 
 /**

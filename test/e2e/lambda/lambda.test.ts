@@ -201,8 +201,8 @@ describe.each([
 
   test.each([
     ["nothing", "", "there is no event"],
-    ["no JSON", "{", "not valid JSON"],
-    ["a key twice", '{"id":1,"id":2}', "a key stands twice in one object"],
+    ["no JSON", "{", "line 1, column 2: not valid JSON"],
+    ["a key twice", '{"id":1,"id":2}', "line 1, column 9: a key stands twice in one object"],
   ])("400 for %s", async (_what, text, why) => {
     expect(await ask(request(text))).toMatchObject({ statusCode: 400, body: `${why}\n` });
   });

@@ -1,0 +1,75 @@
+/** `binge serve`: a port of its own that takes events. */
+import { type Serving, serve as startDaemon } from "../daemon/serve.ts";
+import { bytes, count, optionalString, readArguments } from "./arguments.ts";
+import { Ending, Exit } from "./exit.ts";
+import { runServer } from "./server.ts";
+import { SERVER_OPTIONS, serverSettings } from "./server-settings.ts";
+
+export const SERVE_HELP = `binge serve --config FILE [--listen ADDR] [--admin ADDR]
+  Takes events posted as JSON (an object, or an array of them) or NDJSON, runs every pipeline of FILE on each and answers
+  200 "Success" when all have ended well; else which pipeline failed on which event, and why (as a problem document where
+  JSON is accepted). POST …?output=1 gets the final events.
+  --listen ADDR    127.0.0.1:8080 (the default), [::1]:8080 or unix:/path
+  --path PATH      where events are posted to (/binge)
+  --token REF      \${env:NAME} or \${file:/path}: senders need "authorization: Bearer" with this
+  --body-limit SIZE    of a body, and of what it decodes to (4MiB)
+  --in-flight N    requests at once (1024); more hear 503 and when to come again, and so does who finds no memory left
+  --request-timeout S  seconds that a request may take to come (30)
+  --maintenance-path PATH  the admin pages /checkpoints and /queue are under this path too, as the original has them
+  Options that it shares with extproc: --tls-cert, --tls-key, --tls-client-ca, --admin (also /checkpoints?messageId=ID),
+  --drain-timeout, --log-format, --log-level, --memory, --allow-spawn; it reloads alike.`;
+
+const OPTIONS = {
+  ...SERVER_OPTIONS,
+  listen: { type: "string" },
+  path: { type: "string" },
+  token: { type: "string" },
+  "body-limit": { type: "string" },
+  "in-flight": { type: "string" },
+  "request-timeout": { type: "string" },
+  "maintenance-path": { type: "string" },
+} as const;
+
+const LISTEN = "127.0.0.1:8080";
+const PATH = "/binge";
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+const IN_FLIGHT = 1024;
+const REQUEST_SECONDS = 30;
+
+export async function serve(args: readonly string[]): Promise<number> {
+  const parsed = readArguments("serve", args, OPTIONS, false);
+  // Nothing here is large enough for a thread: pipelines run where their events come.
+  const settings = { ...serverSettings("serve", parsed), threads: 0 };
+  const address = optionalString(parsed, "listen") ?? LISTEN;
+  const path = pathOf("path", optionalString(parsed, "path") ?? PATH);
+  const maintenance = optionalString(parsed, "maintenance-path");
+  if (maintenance !== undefined) pathOf("maintenance-path", maintenance);
+  const bodyBytesMax = bytes("serve", parsed, "body-limit", BODY_BYTES_MAX, 1024);
+  const inProgressMax = count("serve", parsed, "in-flight", IN_FLIGHT, 1_000_000);
+  const requestMs = 1000 * count("serve", parsed, "request-timeout", REQUEST_SECONDS, 3600);
+  return runServer<Serving>({
+    verb: "serve",
+    settings,
+    source: { read: {}, token: optionalString(parsed, "token"), applied: () => {} },
+    logFields: {},
+    hasAdmin: true,
+    start: (host, { tls, token }, onBug) =>
+      startDaemon({ ...host, address, path, tls, token, bodyBytesMax, inProgressMax, requestMs, onBug }),
+    describe: (serving) => [`events on ${serving.address}, POST ${path}`],
+    administered: ({ pages }) => ({ pages: { ...pages, ...under(maintenance, pages) } }),
+    ready: () => {},
+    orphaned: undefined,
+  });
+}
+
+function pathOf(option: string, text: string): string {
+  if (/^\/[\x21-\x7e]*$/.test(text) && !/[?#]/.test(text)) return text;
+  throw new Ending(Exit.usage, `binge serve: --${option} is a path that begins with /, not "${text}"`);
+}
+
+function under<Page>(path: string | undefined, pages: { readonly [path: string]: Page }): { [path: string]: Page } {
+  if (path === undefined) return {};
+  return Object.fromEntries(
+    Object.entries(pages).map(([page, answer]) => [`${path.replace(/\/$/, "")}${page}`, answer]),
+  );
+}
