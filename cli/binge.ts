@@ -11,6 +11,7 @@ import { LAMBDA_HELP, lambda } from "./lambda.ts";
 import { LINT_HELP, lint } from "./lint.ts";
 import { LIST_HELP, list } from "./list.ts";
 import { NGINX_HELP, nginx } from "./nginx.ts";
+import { isOriginal, translate } from "./original-flags.ts";
 import { QUEUE_HELP, queue } from "./queue.ts";
 import { RUN_HELP, run } from "./run.ts";
 import { SCHEMA_HELP, schema } from "./schema.ts";
@@ -43,6 +44,7 @@ const HELP = `binge: small event pipelines where the traffic already is
 
 ${HELPS.join("\n\n")}
 
+binge -config FILE -runType …: the flags of the original, for its ways to run; says what they are now
 binge --help, binge VERB --help, binge --version
 
 Exit codes: 0 ok, 1 findings, 2 usage, 65 the input is not what it should be, 66 it is not there, 69 a needed program or
@@ -53,11 +55,20 @@ async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version") return print(`binge ${version()}\n`);
   if (name === "--help" || name === "help") return print(HELP);
+  if (isOriginal(name)) return runOriginal(args);
   const verb = name === undefined || !Object.hasOwn(VERBS, name) ? undefined : VERBS[name];
   if (verb !== undefined) return rest.includes("--help") ? print(`${verb.help}\n`) : verb.run(rest);
   const verbs = Object.keys(VERBS).join(", ");
   const found = name === undefined ? "no verb is given" : `there is no verb "${name}"`;
   throw new Ending(Exit.usage, `binge: ${found}; the verbs are ${verbs}; see binge --help`);
+}
+
+/** The original's flags: what they are now is said, and done. */
+function runOriginal(args: readonly string[]): Promise<number> {
+  const { verb, args: ours, warnings } = translate(args);
+  for (const warning of warnings) process.stderr.write(`binge: ${warning}\n`);
+  process.stderr.write(`binge: this is now: binge ${[verb, ...ours].join(" ")}\n`);
+  return (VERBS[verb] as Verb).run(ours);
 }
 
 function print(text: string): number {
