@@ -1,7 +1,7 @@
 /** What a daemon counts of its requests and events. */
 import type { Family } from "../engine/runtime/exposition.ts";
 import { family } from "../engine/runtime/metrics.ts";
-import type { TextRun } from "../engine/runtime/run-text.ts";
+import type { EventRun } from "../engine/runtime/run-text.ts";
 
 export type Counts = {
   /** by status; 499: the client went away before its request had come */
@@ -23,7 +23,7 @@ export function countRequest({ requests }: Counts, status: number): void {
 }
 
 /** An event has failed when one of its pipelines has, and faulted when one of these was not just refused. */
-export function countEvents({ events }: Counts, ran: number, { failures }: Pick<TextRun, "failures">): void {
+export function countEvents({ events }: Counts, ran: number, { failures }: EventRun): void {
   if (failures.length === 0) {
     events.succeeded += ran;
     return;

@@ -1,8 +1,8 @@
-import { createServer, request as httpRequest, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { annotate, type Daemon, startDaemon } from "./testing.ts";
+import { describe, expect, test, vi } from "vitest";
+import { annotate, type Daemon, startDaemon, startTarget, teeTo } from "./testing.ts";
 
 const TWO = {
   pipelines: [
@@ -264,39 +264,6 @@ test("leaving answers what has come, and then nothing is open", async () => {
   expect([answer.status, answer.headers.get("connection")]).toEqual([200, "close"]);
   await drained;
 });
-
-/** A target of tees whose answer the test decides. */
-type Target = { url: string; got: string[]; status: number; holds: boolean; release(): void };
-
-async function startTarget(): Promise<Target> {
-  const waiting: (() => void)[] = [];
-  const server: Server = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk: Buffer) => {
-      body += chunk.toString();
-    });
-    request.on("end", () => {
-      target.got.push(body);
-      const answer = () => void response.writeHead(target.status).end();
-      if (target.holds) waiting.push(answer);
-      else answer();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const release = () => waiting.splice(0).forEach((answer) => void answer());
-  const target: Target = { url, got: [], status: 200, holds: false, release };
-  return target;
-}
-
-function teeTo(url: string): object {
-  return {
-    pipelines: [{ name: "mirror", processes: [{ name: "tee" }] }],
-    processDefinitions: [{ tee: { name: "tee", outputConnectorRef: "target" } }],
-    externalSystems: [{ externalType: "ExternalHttp", name: "target", connectionString: url }],
-  };
-}
 
 function heldBytes({ metrics }: Daemon): number {
   const { samples = [] } = metrics().find(({ name }) => name === "agglo_memory_bytes") ?? {};
