@@ -1,7 +1,7 @@
 /** The queue of a durable daemon: opened, worked off, shown, counted, and left in order. */
 import type { AdminPage } from "../engine/runtime/admin.ts";
 import type { Disk } from "../engine/runtime/durable-log/disk.ts";
-import { type DurableLog, type EntryView, openLog } from "../engine/runtime/durable-log/log.ts";
+import { type DurableLog, type EntryView, type LogState, openLog } from "../engine/runtime/durable-log/log.ts";
 import { isLogFailure } from "../engine/runtime/durable-log/log-failure.ts";
 import type { Family } from "../engine/runtime/exposition.ts";
 import type { Host } from "../engine/runtime/host.ts";
@@ -11,7 +11,7 @@ import { StartError } from "../engine/runtime/runtime.ts";
 import type { Counts } from "./counts.ts";
 import { keepFirst } from "./durable.ts";
 import type { Take } from "./requests.ts";
-import { startWorkers, type Workers } from "./workers.ts";
+import { startWorkers } from "./workers.ts";
 
 export type QueueOptions = {
   /** its folder, made where it is missing */
@@ -51,7 +51,7 @@ export async function openQueue(
   return {
     take: keepFirst(log),
     page: queuePage(log),
-    families: () => queueFamilies(log, workers),
+    families: () => queueFamilies(log.state(), workers.retried()),
     async close(timeoutMs) {
       await within(timeoutMs, workers.end());
       await log.close();
@@ -127,8 +127,8 @@ function unixNs(ms: number): string {
   return `${Math.trunc(ms)}000000`;
 }
 
-function queueFamilies(log: DurableLog, workers: Workers): Family[] {
-  const state = log.state();
+/** `retried`: tries after the first of an event. */
+export function queueFamilies(state: LogState, retried: number): Family[] {
   const age = state.oldestAtMs === undefined ? 0 : Math.max(0, Date.now() - state.oldestAtMs) / 1000;
   const problems = Object.entries(state.problems).map(([kind, count]) => [[["kind", kind]], count as number] as const);
   return [
@@ -140,7 +140,7 @@ function queueFamilies(log: DurableLog, workers: Workers): Family[] {
     family("gauge", "agglo_queue_segments", "Files that the queue's events are in.", state.segments),
     family("gauge", "agglo_queue_full", "1 when the last event found no room.", state.full ? 1 : 0),
     family("gauge", "agglo_queue_dead_letters", "Events in the dead-letter file.", state.deadLetters),
-    family("counter", "agglo_queue_retried_total", "Tries of an event after its first.", workers.retried()),
+    family("counter", "agglo_queue_retried_total", "Tries of an event after its first.", retried),
     family("counter", "agglo_queue_problems_total", "What the queue has met on disk.", problems),
   ];
 }

@@ -1,4 +1,6 @@
 /** The page about /metrics: whatever the server tells of itself, made from the same code. */
+import { countRequest, countsFamilies, newCounts } from "../../daemon/counts.ts";
+import { queueFamilies as durableQueueFamilies } from "../../daemon/queue.ts";
 import { COUNTER_NAMES } from "../../engine/runtime/counter-names.ts";
 import type { Family } from "../../engine/runtime/exposition.ts";
 import { generationFamilies } from "../../engine/runtime/generations.ts";
@@ -38,10 +40,20 @@ export function allFamilies(): Family[] {
   metrics.add(() => queueFamilies([{ name: "", events: 0, bytes: 0, down: false }]));
   metrics.add(() => generationFamilies({ number: 1, sinceMs: 0, text: "", oldStreams: 0 }));
   metrics.add(() => serverFamilies(true, 0));
+  metrics.add(daemonFamilies);
   metrics.add(own.families);
   const families = metrics.families();
   own.stop();
   return families;
+}
+
+function daemonFamilies(): Family[] {
+  const counts = newCounts();
+  countRequest(counts, 200);
+  const problems = { tornTails: 0, segmentsSetAside: 0, entriesLost: 0, diskFailures: 0 };
+  const files = { bytes: 0, segments: 1, deadLetters: 0, full: false, problems };
+  const state = { depth: 0, inFlight: 0, waiting: 0, oldestAtMs: undefined, ...files };
+  return [...countsFamilies(counts), ...durableQueueFamilies(state, 0)];
 }
 
 function labelsOf(samples: Family["samples"]): string {
