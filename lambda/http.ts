@@ -41,13 +41,14 @@ async function answer(request: Request, invocation: Invocation): Promise<PostAns
   const accept = header(request, "accept");
   const text = await readBody(request);
   if (typeof text !== "string") return refusePost(text.status, text.detail, accept);
-  const run = await runText(runner, text, header(request, "content-type"), deadlineMs);
+  const contentType = header(request, "content-type");
+  const run = await runText(runner, text, contentType, deadlineMs);
   numbers.events += run.events;
   if (run.unreadable !== "") logFailure(invocation, "request", [run.unreadable]);
   for (const [event, failures] of Map.groupBy(run.failures, (failure) => failure.event)) {
     logFailure(invocation, `event ${event}`, reasonsOf(failures));
   }
-  return answerPost(run, { output: request.queryStringParameters.output === "1", accept });
+  return answerPost(run, { output: request.queryStringParameters.output === "1", accept, contentType });
 }
 
 /** The text of the body, or how it is refused. */

@@ -59,9 +59,28 @@ const startLambda: StartHost = async (folder, name) => {
   };
 };
 
+const startDaemon: StartHost = async (folder, name) => {
+  const addresses = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+  const daemon = startBinge(["serve", "--config", `${name}.json`, ...addresses], folder);
+  const [, address] = /events on (\S+), POST/.exec(await daemon.said("admin on")) ?? [];
+  return {
+    async run(body) {
+      const response = await fetch(`http://${address}/binge?output=1`, { method: "POST", body });
+      const answer = await response.text();
+      if (response.status !== 200) return { finals: [], failed: true };
+      return { finals: (JSON.parse(answer) as Event[]).map(withoutReserved), failed: false };
+    },
+    async stop() {
+      daemon.child.kill("SIGTERM");
+      await daemon.ended;
+    },
+  };
+};
+
 const hosts: { name: string; start: StartHost }[] = [
   { name: "binge run", start: startCommand },
   { name: "lambda", start: startLambda },
+  { name: "binge serve", start: startDaemon },
 ];
 
 const readFinal = (line: string) => withoutReserved(JSON.parse(line) as Event);
