@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -82,4 +82,18 @@ test("the command takes them, says what they are now, and serves", async () => {
   const port = /events on 0.0.0.0:(\d+)/.exec(stderr)?.[1];
   const response = await fetch(`http://127.0.0.1:${port}/binge`, { method: "POST", body: "{}" });
   expect(await response.text()).toBe("Success");
+}, 30_000);
+
+test("standalone: the event of standard input, over any number of lines, to a file that is truncated (B49)", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "agglo-flags-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const pipelines = [{ name: "p", processes: [] }];
+  const partitionUuid = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+  writeFileSync(join(folder, "f.json"), JSON.stringify({ partitionUuid, pipelines }));
+  writeFileSync(join(folder, "out.json"), "x".repeat(10_000));
+  const { child, ended } = startBinge(["-config", "f.json", "-outfile=out.json"], folder);
+  child.stdin?.end('{\n  "a": 1\n}\n');
+  expect((await ended).code).toBe(0);
+  const written = JSON.parse(readFileSync(join(folder, "out.json"), "utf8")) as object;
+  expect(written).toEqual({ a: 1, "internal:name": "p", "internal:partitionID": partitionUuid });
 }, 30_000);

@@ -118,6 +118,9 @@ describe("doors", () => {
   test.each([
     [["--path", "binge"], 2, /--path is a path that begins with \//],
     [["--body-limit", "12"], 2, /a size from 1KiB on/],
+    [["--workers", "2"], 2, /--workers is about the queue of --durable/],
+    [["--durable", "q", "--retries", "-1"], 2, /--retries/],
+    [["--durable", "doors.json"], 69, /--durable .*doors.json/],
     [["--listen", "nowhere"], 69, /cannot listen on nowhere/],
     [["--config", "none.json"], 78, /there is no such file/],
   ])("%j", async (args, code, message) => {
@@ -126,6 +129,27 @@ describe("doors", () => {
     expect([ended.code, ended.stderr]).toEqual([code, expect.stringMatching(message)]);
   });
 });
+
+test("the example of README: with --durable payments are archived, and what is none lies with its reason", async () => {
+  const example = fileURLToPath(new URL("../examples/webhooks/webhooks.json", import.meta.url));
+  const queue = join(folder, "queue");
+  const { server, address, admin } = await start(["--config", example, "--durable", queue]);
+  const send = async (body: string) => {
+    const answer = await fetch(`http://${address}/binge`, { method: "POST", body });
+    return [answer.status, await answer.text()];
+  };
+  expect(await send('{"payment":"p-1","amount":12.5}')).toEqual([200, "Success"]);
+  expect(await send('{"payment":"p-2"}')).toEqual([200, "Success"]);
+  const metrics = async () => (await fetch(`${admin}/metrics`)).text();
+  await vi.waitFor(async () => expect(await metrics()).toContain("agglo_queue_dead_letters 1\n"));
+  await vi.waitFor(async () => expect(await metrics()).toContain('agglo_tee_sent_total{target="payments"} 1\n'));
+  expect(await (await fetch(`${admin}/queue`)).json()).toEqual({ inflight: [], unprocessed: [] });
+  expect(readFileSync(join(queue, "dead-letters.ndjson"), "utf8")).toContain("archive: refused by is-payment");
+  server.child.kill("SIGTERM");
+  expect((await server.ended).code).toBe(0);
+  const again = startBinge(["queue", "ls", queue], folder);
+  expect((await again.ended).code).toBe(0); // the lock is gone
+}, 60_000);
 
 test("the admin pages of the original's path", async () => {
   const { admin } = await start(["--config", file("m.json", marking("x")), "--maintenance-path", "/maintenance/"]);
