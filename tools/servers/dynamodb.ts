@@ -1,6 +1,7 @@
 /** DynamoDB Local. It listens on all interfaces and cannot be told not to. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { CreateTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { javaProgramJars } from "../java-programs.ts";
 import { freePort, type Server, serverFolder, startServer } from "./server.ts";
 
@@ -23,4 +24,24 @@ export async function startDynamo(data: "in memory" | "in files"): Promise<Dynam
   const ready = async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 400;
   const server = await startServer({ name: "DynamoDB Local", file: "java", args, folder, ready });
   return { ...server, endpoint: `http://127.0.0.1:${port}` };
+}
+
+/** A table as the original lays it out, or with other names for its keys. */
+export async function createTable(
+  client: DynamoDBClient,
+  name: string,
+  hash = "KeyPrefix",
+  range = "ValueKey",
+): Promise<void> {
+  await client.send(
+    new CreateTableCommand({
+      TableName: name,
+      BillingMode: "PAY_PER_REQUEST",
+      KeySchema: [
+        { AttributeName: hash, KeyType: "HASH" },
+        { AttributeName: range, KeyType: "RANGE" },
+      ],
+      AttributeDefinitions: [hash, range].map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
+    }),
+  );
 }

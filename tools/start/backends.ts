@@ -1,10 +1,10 @@
 /** The real servers behind the examples: started empty, set up as an example needs it, and looked into afterwards. */
-import { CreateTableCommand, DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { Admin, Consumer } from "@platformatic/kafka";
-import { startDynamo } from "../servers/dynamodb.ts";
+import { createTable, startDynamo } from "../servers/dynamodb.ts";
 import { startKafka } from "../servers/kafka.ts";
 import { startNats } from "../servers/nats.ts";
 import { S3_CREDENTIALS, startS3 } from "../servers/s3.ts";
@@ -122,15 +122,7 @@ async function startTable(): Promise<Backend> {
   useCredentials();
   const client = new DynamoDBClient({ endpoint: server.endpoint, region: "us-east-1", credentials: S3_CREDENTIALS });
   const TableName = "state";
-  const keys = ["KeyPrefix", "ValueKey"] as const;
-  await client.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: "PAY_PER_REQUEST",
-      KeySchema: keys.map((AttributeName, i) => ({ AttributeName, KeyType: i === 0 ? "HASH" : "RANGE" })),
-      AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
-    }),
-  );
+  await createTable(client, TableName);
   return {
     address: new URL(server.endpoint).host,
     async contents() {

@@ -5,10 +5,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { whyNoJavaProgram } from "../../../tools/java-programs.ts";
-import { type DynamoServer, startDynamo } from "../../../tools/servers/dynamodb.ts";
+import { createTable, type DynamoServer, startDynamo } from "../../../tools/servers/dynamodb.ts";
 import { type Fault, type FaultyProxy, startFaultyProxy } from "./faulty-proxy.ts";
 import type { Done, Task } from "./pipeline-process.ts";
 
@@ -55,17 +55,7 @@ describe.skipIf(missing !== undefined)("four processes on one table", () => {
     server = await startDynamo("in memory");
     proxy = await startFaultyProxy(server.endpoint);
     const client = new DynamoDBClient({ endpoint: server.endpoint, region: "us-east-1", credentials });
-    await client.send(
-      new CreateTableCommand({
-        TableName: "state",
-        BillingMode: "PAY_PER_REQUEST",
-        KeySchema: [
-          { AttributeName: "KeyPrefix", KeyType: "HASH" },
-          { AttributeName: "ValueKey", KeyType: "RANGE" },
-        ],
-        AttributeDefinitions: ["KeyPrefix", "ValueKey"].map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
-      }),
-    );
+    await createTable(client, "state");
     client.destroy();
     folder = await mkdtemp(join(tmpdir(), "agglo-count-"));
     await writeFile(join(folder, "config.json"), JSON.stringify(configOf(proxy.endpoint)));

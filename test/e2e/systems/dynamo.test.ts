@@ -1,6 +1,5 @@
 /** The dynamo: system against DynamoDB Local, and against one whose answers get lost. */
 import {
-  CreateTableCommand,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -19,7 +18,7 @@ import { newMemory } from "../../../engine/systems/memory.ts";
 import { keepsState } from "../../../engine/systems/state-contract.ts";
 import type { OpenedSystem } from "../../../engine/systems/system.ts";
 import { whyNoJavaProgram } from "../../../tools/java-programs.ts";
-import { type DynamoServer, startDynamo } from "../../../tools/servers/dynamodb.ts";
+import { createTable, type DynamoServer, startDynamo } from "../../../tools/servers/dynamodb.ts";
 import { type Fault, type FaultyProxy, startFaultyProxy } from "./faulty-proxy.ts";
 
 const missing = await whyNoJavaProgram("dynamodb-local");
@@ -62,17 +61,7 @@ describe.skipIf(missing !== undefined)("DynamoDB", () => {
 
   async function newTable(hash = "KeyPrefix", range = "ValueKey"): Promise<string> {
     const TableName = `table${++tables}`;
-    await looking.send(
-      new CreateTableCommand({
-        TableName,
-        BillingMode: "PAY_PER_REQUEST",
-        KeySchema: [
-          { AttributeName: hash, KeyType: "HASH" },
-          { AttributeName: range, KeyType: "RANGE" },
-        ],
-        AttributeDefinitions: [hash, range].map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
-      }),
-    );
+    await createTable(looking, TableName, hash, range);
     return TableName;
   }
 

@@ -1,12 +1,12 @@
 /** Mirrors that are processes of their own: killed by SIGKILL, paused by SIGSTOP. */
 import { gunzipSync } from "node:zlib";
-import { CreateTableCommand, DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
 import { CreateBucketCommand, GetObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { Admin, Consumer } from "@platformatic/kafka";
 import { expect } from "vitest";
-import { startDynamo } from "../../../tools/servers/dynamodb.ts";
+import { createTable, startDynamo } from "../../../tools/servers/dynamodb.ts";
 import { startKafka } from "../../../tools/servers/kafka.ts";
 import { startNats } from "../../../tools/servers/nats.ts";
 import { S3_CREDENTIALS, startS3 } from "../../../tools/servers/s3.ts";
@@ -70,15 +70,7 @@ export async function table(): Promise<Mirror> {
   const { endpoint } = server;
   const client = new DynamoDBClient({ ...AWS, endpoint });
   const TableName = "mirror";
-  const keys = ["KeyPrefix", "ValueKey"];
-  await client.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: "PAY_PER_REQUEST",
-      KeySchema: keys.map((AttributeName, i) => ({ AttributeName, KeyType: i === 0 ? "HASH" : "RANGE" })),
-      AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
-    }),
-  );
+  await createTable(client, TableName);
   return {
     ...faultsOf(server),
     external: {
