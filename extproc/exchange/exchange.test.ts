@@ -276,3 +276,37 @@ describe("a message for which the transport has no memory", () => {
     expect(unread(BodyMode.FULL_DUPLEX_STREAMED, newDecision("pass"), false).ends).toEqual(["fail 8"]);
   });
 });
+
+describe("an exchange that is to end now", () => {
+  const given = (requestMode: BodyMode, script: Parameters<typeof setUp>[0], ...behind: ProcessingRequest[]) => {
+    const up = setUp(script);
+    up.exchange.recv(first({ protocolConfig: { ...buffered, requestBodyMode: requestMode } }));
+    for (const each of behind) up.exchange.recv(each);
+    const before = up.sent.length;
+    up.exchange.giveUp();
+    return { answers: up.sent.slice(before).map(({ kind }) => kind), ends: up.ends, asked: up.asked };
+  };
+  const never = new Promise<Decision>(() => {});
+
+  test("replies as the policy says, whatever it waits for", () => {
+    const headers = given(BodyMode.BUFFERED, { request: { headers: never, stopped: refusing() } });
+    expect(headers).toMatchObject({ answers: [IMMEDIATE_RESPONSE], ends: [] });
+    const body = given(BodyMode.FULL_DUPLEX_STREAMED, { request: { stopped: refusing() } });
+    expect(body).toMatchObject({ answers: [IMMEDIATE_RESPONSE], ends: [] });
+  });
+
+  test("never passes a request whose verdict is still to come past its rule", () => {
+    const { ends, asked } = given(BodyMode.BUFFERED, {
+      request: { headers: never, stopped: refusing() },
+      expects: false,
+    });
+    expect(asked.at(-1)).toBe("request timeout");
+    expect(ends).toEqual([]);
+  });
+
+  test("fails between request and response where a rule waits for the response, and ends where none does", () => {
+    const passed = { request: { headers: newDecision("pass") } };
+    expect(given(BodyMode.BUFFERED, { ...passed, expects: true })).toMatchObject({ answers: [], ends: ["fail 8"] });
+    expect(given(BodyMode.BUFFERED, { ...passed, expects: false })).toMatchObject({ answers: [], ends: ["end"] });
+  });
+});

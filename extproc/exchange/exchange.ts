@@ -40,6 +40,8 @@ export class Exchange implements CallHandler, Stream {
   private readonly treatment: Treatment;
   private readonly request: Message;
   private readonly response: Message;
+  /** whose decision: while `waiting` */
+  private waitedFor: Message;
   private started = false;
   private readonly queue: ProcessingRequest[] = [];
   private queuedBytes = 0;
@@ -50,6 +52,7 @@ export class Exchange implements CallHandler, Stream {
     this.treatment = treatment;
     this.request = new Message("request", this, treatment);
     this.response = new Message("response", this, treatment);
+    this.waitedFor = this.request;
   }
 
   recv(message: ProcessingRequest): void {
@@ -114,12 +117,14 @@ export class Exchange implements CallHandler, Stream {
     if (!this.open) return;
     const message = this.underWay();
     // A reply to nothing would be one too many.
-    if (message.state === "reading") this.stop(message, this.treatment.stopped(message.direction, "timeout"));
+    if (this.waiting || message.state === "reading")
+      this.stop(message, this.treatment.stopped(message.direction, "timeout"));
     else this.stop(message, PASS);
   }
 
   // A request's body comes before the response's.
   private underWay(): Message {
+    if (this.waiting) return this.waitedFor;
     return this.request.ended || this.request.state !== "reading" ? this.response : this.request;
   }
 
@@ -133,9 +138,16 @@ export class Exchange implements CallHandler, Stream {
       return;
     }
     this.open = false;
-    const isLast = (message === this.response && message.state !== "start") || !this.treatment.expects("response");
-    if (this.observed || (isLast && !isDuplex(message.mode))) this.call.end();
+    if (this.observed || (this.isLast(message) && !isDuplex(message.mode))) this.call.end();
     else this.call.fail(GrpcStatus.RESOURCE_EXHAUSTED, "ext_proc: it cannot go on, see the log of agglo");
+  }
+
+  /** No rule is at work on anything else, nor will be. */
+  private isLast(message: Message): boolean {
+    const expectsResponse = this.treatment.expects("response");
+    if (message === this.request) return !expectsResponse;
+    const isRequestOpen = this.request.state === "reading" || (this.waiting && this.waitedFor === this.request);
+    return !isRequestOpen && (message.state !== "start" || !expectsResponse);
   }
 
   recvEnd(): void {
@@ -182,6 +194,7 @@ export class Exchange implements CallHandler, Stream {
 
   wait(message: Message, decision: Promise<Decision>, then: (settled: Decision) => void): void {
     this.waiting = true;
+    this.waitedFor = message;
     const timeoutMs = this.treatment.patienceMs(message.direction);
     // Full duplex knows no message timeout (facts 5.11).
     if (timeoutMs > 0 && message.mode !== BodyMode.FULL_DUPLEX_STREAMED && !this.observed) {
