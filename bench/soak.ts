@@ -102,7 +102,7 @@ async function run(minutes: number, loader: Loader, { proxy, admin, pids, write 
   const [steady, clients, samples, reloads] = await Promise.all([
     Promise.all(steadyTraffic().map((kind) => load(loader, proxy, kind, seconds))),
     runClients(proxy, until),
-    sampleMemory(pids, until),
+    sampleMemory(pids, admin, until),
     reload(admin, write, until),
   ]);
   const traffic = { ...Object.fromEntries(steady), ...clients };

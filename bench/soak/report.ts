@@ -31,7 +31,8 @@ export function printSoak(soak: Soak): string {
     "",
     ...Object.entries(traffic).map(([name, tally]) => trafficLine(name, tally)),
     "",
-    "resident memory, MiB         first third   last third   rise of the rest   allowed",
+    "resident memory without V8's young generation, MiB",
+    "                             first third   last third   rise of the rest   allowed   young: first, last minute",
     ...Object.entries(memory).map(([name, each]) => memoryLine(name, each)),
     "",
     ...leftovers.map((words) => `at the end ${words}`),
@@ -46,9 +47,11 @@ function trafficLine(name: string, { requests, failures, reasons, latencyUs }: S
   return `${name.padEnd(24)} ${String(requests).padStart(8)} requests, ${failures} failed${latency}${why.join("")}`;
 }
 
-function memoryLine(name: string, { startMib, endMib, riseMib, allowedMib, flat }: ProcessMemory): string {
+function memoryLine(name: string, memory: ProcessMemory): string {
+  const { startMib, endMib, riseMib, allowedMib, flat, minutesYoungMib } = memory;
   const figures = [startMib, endMib, riseMib, allowedMib].map((mib) => mib.toFixed(1));
   const [start, end, rise, allowed] = figures as [string, string, string, string];
   const shown = `${start.padStart(11)}  ${end.padStart(11)}  ${rise.padStart(17)}  ${allowed.padStart(8)}`;
-  return `${name.padEnd(28)} ${shown}  ${flat ? "flat" : "GROWS"}`;
+  const young = [minutesYoungMib[0] ?? 0, minutesYoungMib.at(-1) ?? 0].map((mib) => mib.toFixed(1)).join(", ");
+  return `${name.padEnd(28)} ${shown}   ${young}  ${flat ? "flat" : "GROWS"}`;
 }

@@ -1,5 +1,6 @@
 /** How the process itself is: memory, CPU, and how late its event loop is. Names as Prometheus' own libraries have them. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { getHeapSpaceStatistics } from "node:v8";
 import type { Family, Sample } from "./exposition.ts";
 import { family } from "./metrics.ts";
 
@@ -40,10 +41,21 @@ function gauges(version: string, startSeconds: number): Family[] {
     family("gauge", "agglo_build_info", "What runs here.", [[info, 1]]),
     family("gauge", "process_resident_memory_bytes", "Resident memory.", rss),
     family("gauge", "nodejs_heap_size_used_bytes", "JavaScript heap in use.", heapUsed),
+    family(
+      "gauge",
+      "nodejs_young_generation_bytes",
+      "What V8 keeps new objects in; it sizes that by itself.",
+      youngBytes(),
+    ),
     family("gauge", "nodejs_external_memory_bytes", "Memory of buffers.", external),
     family("counter", "process_cpu_seconds_total", "CPU time, user and system.", (user + system) / 1e6),
     family("gauge", "process_start_time_seconds", "Start, in seconds since the Unix epoch.", startSeconds),
   ];
+}
+
+/** Both halves of it. */
+function youngBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.physical_space_size ?? 0;
 }
 
 type Lag = { p50: number; p90: number; p99: number; max: number };
