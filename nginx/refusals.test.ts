@@ -197,6 +197,11 @@ describe("what a target cannot do is refused where it stands", () => {
       "processDefinitions.0.tee.batch: nginx sends each copy by itself",
     ],
     [
+      "copies that are kept on disk",
+      { definition: { tee: { name: "p", outputConnectorRef: "sink", spool: "/var/spool/p" } } },
+      "processDefinitions.0.tee.spool: nginx keeps no copies on disk",
+    ],
+    [
       "a gRPC status",
       { definition: { filter: { name: "p", condition: "event.a == 1.0", reject: { grpcStatus: 7 } } } },
       "http.routes.0.request: nginx answers no gRPC client",

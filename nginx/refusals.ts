@@ -107,6 +107,14 @@ function refuseTee(reading: Reading, step: Step, written: JsonValue | undefined,
     const remedy = 'use "sample", or limit where the copies go';
     refuse(reading, [...at, "rate"], "nothing is remembered from one request to the next", remedy);
   }
+  if (written.spool !== undefined) {
+    refuse(
+      reading,
+      [...at, "spool"],
+      "nginx keeps no copies on disk",
+      "take it out, or tee to a binge daemon that does",
+    );
+  }
   for (const field of ["batch", "keyPrefix"]) {
     if (written[field] === undefined) continue;
     refuse(

@@ -29,6 +29,8 @@ const arrows: readonly (readonly [string, string, string])[] = [
   ["engine/systems/c.ts", "../../cli/lint.ts", "engine/systems implements the ports"],
   ["engine/runtime/a.ts", "../../extproc/server.ts", "engine/runtime puts"],
   ["engine/runtime/b.ts", "../../cli/lint.ts", "engine/runtime puts"],
+  ["engine/runtime/durable-log/a.ts", "../tee-queue.ts", "engine/runtime/durable-log keeps bytes on disk"],
+  ["engine/runtime/durable-log/b.ts", "../../core/pipeline.ts", "engine/runtime/durable-log keeps bytes on disk"],
   ["extproc/a.ts", "../njs/host.ts", "hosts never import each other"],
   ["extproc/b.ts", "../cli/lint.ts", "hosts never import each other"],
   ["extproc/c.ts", "../envoy/bootstrap.ts", "hosts never import each other"],

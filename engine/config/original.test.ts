@@ -248,7 +248,7 @@ describe("what it does not know", () => {
       { annotator: { name: "c", annotations: [], onExists: "keep" } },
       { filter: { name: "d", condition: {}, reject: { status: 400 } } },
       { filter: { name: "e", unless: "event.a" } },
-      { tee: { name: "f", include: [], sample: { percent: 1 }, rate: { perSecond: 1 }, keyPrefix: "", spool: {} } },
+      { tee: { name: "f", include: [], sample: { percent: 1 }, rate: { perSecond: 1 }, keyPrefix: "", spool: "" } },
       { spawner: { name: "g", job: { runnable: {} }, timeoutMs: 1, outputBytes: 1 } },
     );
     expect(found).toEqual(

@@ -158,6 +158,8 @@ export type TeeSending = {
   keyPrefix: string;
   /** null: each copy by itself */
   batch: BatchLimits | null;
+  /** the folder that keeps copies until their target has them; "": memory does */
+  spool: string;
 };
 
 export type Tees = {

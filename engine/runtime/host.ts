@@ -49,6 +49,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   metrics.add(process.families);
   metrics.add(() => memoryFamilies(standing.budget));
   if (pool !== undefined) metrics.add(() => poolFamilies(pool));
+  metrics.add(standing.spools.families);
   metrics.add(() => [...queueFamilies(standing.systems.queued()), ...generationFamilies(generations.state())]);
   let ready = true;
   return {

@@ -4,6 +4,7 @@ import { link } from "../core/link.ts";
 import type { LinkedPipeline } from "../core/pipeline.ts";
 import { type Plan, spawningSteps } from "../core/plan.ts";
 import type { Hmacs, Ports, Tees, TeeTarget } from "../core/ports.ts";
+import { sendingOf, targetOf } from "../core/processes/tee.ts";
 import { needs, processingMode, routeMark } from "../core/routes/needs.ts";
 import { type LinkedRoute, linkRoutes, type Verdict } from "../core/routes/section.ts";
 import { checkpointsIn } from "../systems/checkpoints.ts";
@@ -20,9 +21,11 @@ import { mathRandom, type NodeHmacs, nodeDelays, nodeHmacs, nodeTimers, systemCl
 import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
+import type { SpoolRoute } from "./spool.ts";
+import type { SpoolLease } from "./spools.ts";
 import { type Direction, newStanding, type RuntimeOptions, type Standing } from "./standing.ts";
 import type { Queued, SystemLease } from "./system-pool.ts";
-import { queuedTees } from "./tee-queue.ts";
+import { queuedTees, type TeeQueue } from "./tee-queue.ts";
 import { treatContent } from "./treat-content.ts";
 
 export type Runtime = {
@@ -95,8 +98,13 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
   const isShown = typeof options.tees === "function";
   const lease = await standing.systems.acquire(isShown ? inMemory(systems) : systems);
   if ("errors" in lease) throw new StartError(false, standing.secrets.mask(lease.errors.join("\n")));
+  const spools = await standing.spools.acquire(spoolRoutes(plan, lease, options));
+  if ("errors" in spools) {
+    await lease.release(0);
+    throw new StartError(false, spools.errors.join("\n"));
+  }
   countRedactions(plan, counters);
-  const ports = portsOf(standing, lease, hmacs);
+  const ports = portsOf(standing, lease, spools, hmacs);
   const linked = link(plan, ports);
   const routes = linkRoutes(linked, ports);
   const pooled = options.pool?.add(plan, routes, ports, hmacs.keys);
@@ -142,7 +150,9 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     async close(timeoutMs) {
       await pooled?.close(timeoutMs); // what it still does belongs in the queue
       for (const line of unmatchedRedactions(plan, metrics)) standing.warnOnce(line);
+      spools.end();
       await lease.release(timeoutMs);
+      await spools.close();
     },
   };
 }
@@ -173,7 +183,7 @@ function missingModeLine(routes: readonly LinkedRoute[], route: string, directio
   return `route ${route} needs the ${direction}'s body and Envoy does not send it so that it can be treated${modes}, as "binge envoy" prints`;
 }
 
-function portsOf(standing: Standing, lease: SystemLease, hmacs: Hmacs): Ports {
+function portsOf(standing: Standing, lease: SystemLease, spools: SpoolLease, hmacs: Hmacs): Ports {
   const portOf = (target: TeeTarget) => lease.find(target.type, target.name)?.port;
   return {
     regexps: re2Regexps(),
@@ -181,7 +191,7 @@ function portsOf(standing: Standing, lease: SystemLease, hmacs: Hmacs): Ports {
     clock: systemClock(),
     ids: uuidIds(),
     hmacs,
-    tees: teesOf(standing, lease),
+    tees: teesOf(standing, lease, spools),
     counters: standing.metrics.counters,
     commands: standing.commands,
     delays: nodeDelays(nodeTimers()),
@@ -192,16 +202,33 @@ function portsOf(standing: Standing, lease: SystemLease, hmacs: Hmacs): Ports {
   };
 }
 
-function teesOf({ options, metrics }: Standing, lease: SystemLease): Tees {
+/** Where queued copies go that are kept on disk. */
+function spoolRoutes(plan: Plan, lease: SystemLease, { tees = "queued" }: RuntimeOptions): SpoolRoute[] {
+  if (tees !== "queued") return [];
+  const routes: SpoolRoute[] = [];
+  for (const step of plan.steps) {
+    if (step.process !== "tee" || sendingOf(step).spool === "") continue;
+    const target = targetOf(step);
+    routes.push({ queue: queueOf(lease, target), target, sending: sendingOf(step) });
+  }
+  return routes;
+}
+
+function queueOf(lease: SystemLease, { type, name }: TeeTarget): TeeQueue {
+  const system = lease.find(type, name);
+  if (system === undefined) throw new Error(`a tee's system "${name}" is not open`); // our own bug: all are
+  return system.queue;
+}
+
+function teesOf({ options, metrics }: Standing, lease: SystemLease, spools: SpoolLease): Tees {
   const { counters } = metrics;
   if (typeof options.tees === "function") return shownTees(options.tees);
   const deliver = deliverTo((target) => lease.find(target.type, target.name)?.port);
   const direct = directTees(deliver, Date.now, counters);
   if (options.tees === "direct") return direct;
   const offer: Tees["offer"] = (target, sending, id, payload) => {
-    const system = lease.find(target.type, target.name);
-    if (system === undefined) throw new Error(`a tee's system "${target.name}" is not open`); // our own bug: all are
-    system.queue.offer(target, sending, id, payload);
+    if (sending.spool !== "") spools.offer(sending.spool, id, payload);
+    else queueOf(lease, target).offer(target, sending, id, payload);
   };
   return queuedTees({ offer }, direct);
 }

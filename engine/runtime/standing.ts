@@ -3,11 +3,13 @@ import type { Commands, TeeTarget } from "../core/ports.ts";
 import type { Verdict } from "../core/routes/section.ts";
 import { type Memory, newMemory, type Stores } from "../systems/memory.ts";
 import { COMMAND_LIMITS, nodeCommands, refusedCommands } from "./commands.ts";
+import { nodeDisk } from "./durable-log/node-disk.ts";
 import { MEMORY_BYTES_DEFAULT, type MemoryBudget, newMemoryBudget } from "./memory-budget.ts";
 import { type Metrics, newMetrics } from "./metrics.ts";
 import type { Pool } from "./pool.ts";
 import { nodeTimers } from "./ports.ts";
 import { newSecrets, type Secrets } from "./secrets.ts";
+import { newSpools, type Spools } from "./spools.ts";
 import { newSystemPool, type SystemPool } from "./system-pool.ts";
 
 export type Log = (level: "info" | "warn" | "error", message: string) => void;
@@ -46,6 +48,8 @@ export type Standing = {
   /** what the process may hold for others */
   budget: MemoryBudget;
   systems: SystemPool;
+  /** copies of tees on disk */
+  spools: Spools;
   commands: Commands & { close(timeoutMs: number): Promise<void> };
 };
 
@@ -59,6 +63,14 @@ export function newStanding(options: RuntimeOptions): Standing {
     options.allowSpawn === true
       ? nodeCommands({ timers: nodeTimers(), nowMs: Date.now, limits: COMMAND_LIMITS })
       : refusedCommands();
+  const spools = newSpools({
+    disk: nodeDisk(),
+    memory: budget,
+    counters: metrics.counters,
+    nowMs: Date.now,
+    timers: nodeTimers(),
+    log: (line) => log("warn", line),
+  });
   return {
     options,
     log,
@@ -72,8 +84,10 @@ export function newStanding(options: RuntimeOptions): Standing {
       stores: options.stores ?? memory,
       secrets,
       counters: metrics.counters,
+      spooled: spools.queued,
       log: (line) => log("warn", line),
     }),
+    spools,
     commands,
   };
 }

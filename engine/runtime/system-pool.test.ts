@@ -9,7 +9,14 @@ import { newSystemPool } from "./system-pool.ts";
 function newPool(environment: { [name: string]: string }) {
   const { counters } = newMetrics();
   const budget = newMemoryBudget(1024 * 1024, counters);
-  return newSystemPool({ stores: newMemory(), budget, counters, secrets: newSecrets(environment), log: () => {} });
+  return newSystemPool({
+    stores: newMemory(),
+    budget,
+    counters,
+    secrets: newSecrets(environment),
+    spooled: () => [],
+    log: () => {},
+  });
 }
 
 const web = (options: SystemConfig["options"]): SystemConfig => ({

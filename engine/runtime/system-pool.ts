@@ -24,6 +24,8 @@ export type SystemPoolOptions = {
   secrets: Secrets;
   budget: MemoryBudget;
   counters: Counters;
+  /** copies on disk, by the system's name */
+  spooled(): Queued[];
   log(line: string): void;
 };
 
@@ -48,7 +50,12 @@ export type Queued = { name: string; events: number; bytes: number; down: boolea
 export function queueFamilies(queued: readonly Queued[]): Family[] {
   const values = (of: "events" | "bytes") => queued.map((queue) => [[["target", queue.name]], queue[of]] as const);
   return [
-    family("gauge", "agglo_tee_queued_events", "Copies that wait for their target.", values("events")),
+    family(
+      "gauge",
+      "agglo_tee_queued_events",
+      "Copies that wait for their target, in memory or on disk.",
+      values("events"),
+    ),
     family("gauge", "agglo_tee_queued_bytes", "Memory taken for copies that wait for their target.", values("bytes")),
     family(
       "gauge",
@@ -74,20 +81,23 @@ export function newSystemPool(options: SystemPoolOptions): SystemPool {
   const pool: Pool = { options, held: new Map(), leaving: new Set() };
   return {
     acquire: (systems) => acquire(pool, systems),
-    queued: () => queuedOf([...pool.held.values(), ...pool.leaving]),
+    queued: () => sumByName([...[...pool.held.values(), ...pool.leaving].map(queuedOf), ...options.spooled()]),
   };
 }
 
 // By name: one that leaves and one that comes may have the same.
-function queuedOf(systems: readonly Pooled[]): Queued[] {
+function sumByName(queues: readonly Queued[]): Queued[] {
   const byName = new Map<string, Queued>();
-  for (const { name, queue } of systems) {
+  for (const { name, events, bytes, down } of queues) {
     const sum = byName.get(name) ?? { name, events: 0, bytes: 0, down: false };
-    const { events, bytes, targets } = queue.gauges();
-    const down = sum.down || targets.some((target) => target.down);
-    byName.set(name, { name, events: sum.events + events, bytes: sum.bytes + bytes, down });
+    byName.set(name, { name, events: sum.events + events, bytes: sum.bytes + bytes, down: sum.down || down });
   }
   return [...byName.values()];
+}
+
+function queuedOf({ name, queue }: Pooled): Queued {
+  const { events, bytes, targets } = queue.gauges();
+  return { name, events, bytes, down: targets.some((target) => target.down) };
 }
 
 async function acquire(pool: Pool, systems: readonly SystemConfig[]): Promise<SystemLease | { errors: string[] }> {

@@ -7,8 +7,18 @@ import { addCopy, type Copy, newBatch, outgoingOf, ownBytes } from "./tee-batch.
 const TARGET: TeeTarget = { type: "ExternalObjectStore", name: "a", outputType: "object", connectionString: "mem:a" };
 
 function outgoing(codec: Codec, texts: readonly string[], idOf: (i: number) => string = String) {
-  const sending = { tee: "t", keyPrefix: "p/{year}/{hour}/", batch: { events: 99, bytes: 1e6, ms: 1, codec } };
-  const copies = texts.map((text, i) => ({ id: idOf(i), event: ownBytes(text, Buffer.byteLength(text)), charge: 0 }));
+  const sending = {
+    tee: "t",
+    keyPrefix: "p/{year}/{hour}/",
+    spool: "",
+    batch: { events: 99, bytes: 1e6, ms: 1, codec },
+  };
+  const copies = texts.map((text, i) => ({
+    id: idOf(i),
+    event: ownBytes(text, Buffer.byteLength(text)),
+    charge: 0,
+    returned: undefined,
+  }));
   const [first, ...rest] = copies as [Copy, ...Copy[]];
   const batch = newBatch(TARGET, sending, Date.UTC(2026, 10, 24, 9), first);
   for (const copy of rest) addCopy(batch, copy);

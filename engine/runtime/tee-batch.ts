@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
-import type { BatchLimits, TeeSending, TeeTarget } from "../core/ports.ts";
+import type { BatchLimits, SystemError, TeeSending, TeeTarget } from "../core/ports.ts";
 import { keyPrefixAt, type Outgoing } from "../systems/send.ts";
 
 export type Batch = {
@@ -31,10 +31,15 @@ export type Batch = {
   cancel: (() => void) | undefined;
   /** sent or dropped: an answer that comes later changes nothing */
   settled: boolean;
+  /** of copies from a spool, one for each; undefined: they are from memory alone */
+  returns: Returned[] | undefined;
 };
 
-/** A copy: its id, its JSON, and what it takes of the process's memory. */
-export type Copy = { id: string; event: Buffer; charge: number };
+/** Tells a spool what became of a copy; `kept`: the queue ended before it was sent. */
+export type Returned = (outcome: "sent" | "kept" | SystemError) => void;
+
+/** A copy: its id, its JSON, what it takes of the process's memory, and who hears of it where that is a spool. */
+export type Copy = { id: string; event: Buffer; charge: number; returned: Returned | undefined };
 
 /** Begins with a copy: most batches hold no other, and lists made for one are a third as large as those that grow. */
 export function newBatch(target: TeeTarget, sending: TeeSending, nowMs: number, first: Copy): Batch {
@@ -53,6 +58,7 @@ export function newBatch(target: TeeTarget, sending: TeeSending, nowMs: number, 
     halvings: undefined,
     cancel: undefined,
     settled: false,
+    returns: first.returned && [first.returned],
   };
 }
 
@@ -78,6 +84,7 @@ export function addCopy(batch: Batch, copy: Copy): void {
   batch.events.push(copy.event);
   batch.bytes += copy.event.byteLength + SEPARATOR_BYTES;
   batch.charged += copy.charge;
+  if (copy.returned !== undefined) batch.returns?.push(copy.returned);
 }
 
 /** No part of a key prefix is finer. */
@@ -128,7 +135,7 @@ function batchOf(whole: Batch, copies: readonly Copy[], next: Batch | undefined)
 }
 
 /** Out of what was sent of them; bytes of their own, so that a half that is settled lets go of its events. */
-async function copiesOf({ outgoing, ids, sizes }: Batch): Promise<Copy[]> {
+async function copiesOf({ outgoing, ids, sizes, returns }: Batch): Promise<Copy[]> {
   const { body, codec } = outgoing as Outgoing;
   const bytes = codec === "ndjson.gz" ? await gunzipAsync(body) : body;
   let at = codec === "json" ? OPEN.byteLength : 0;
@@ -136,7 +143,7 @@ async function copiesOf({ outgoing, ids, sizes }: Batch): Promise<Copy[]> {
     const event = Buffer.allocUnsafeSlow(size);
     event.set(bytes.subarray(at, at + size));
     at += size + SEPARATOR_BYTES;
-    return { id: ids[i] as string, event, charge: size + EVENT_OVERHEAD_BYTES };
+    return { id: ids[i] as string, event, charge: size + EVENT_OVERHEAD_BYTES, returned: returns?.[i] };
   });
 }
 

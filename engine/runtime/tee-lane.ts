@@ -6,7 +6,7 @@ import type { Sent } from "../systems/send.ts";
 import { type LossLog, newLossLog, shownError } from "./counters.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { Timers } from "./ports.ts";
-import { type Batch, halvesOf, isDivisible, outgoingOf } from "./tee-batch.ts";
+import { type Batch, halvesOf, isDivisible, outgoingOf, type Returned } from "./tee-batch.ts";
 import {
   answered,
   type Circuit,
@@ -46,6 +46,8 @@ export type Queue = {
   options: TeeQueueOptions;
   lanes: Map<string, Lane>;
   events: number;
+  /** of these, from spools */
+  spooled: number;
   bytes: number;
   closing: Promise<void> | undefined;
   /** called when the last event is gone */
@@ -66,6 +68,8 @@ export type Lane = {
   due: Batch[];
   scheduled: boolean;
   events: number;
+  /** of these, from spools */
+  spooled: number;
   bytes: number;
   circuit: Circuit;
   /** ends the circuit's wait */
@@ -83,6 +87,7 @@ export function newLane(name: string, options: TeeQueueOptions): Lane {
     due: [],
     scheduled: false,
     events: 0,
+    spooled: 0,
     bytes: 0,
     circuit: newCircuit(),
     cancelWait: undefined,
@@ -92,6 +97,12 @@ export function newLane(name: string, options: TeeQueueOptions): Lane {
 
 function subject(name: string): string {
   return `tee to ${JSON.stringify(name)}`;
+}
+
+/** Copies of a spool are counted by it, as long as it has them: here only so that they are not counted twice. */
+export function holdSpooled(queue: Queue, lane: Lane, events: number): void {
+  lane.spooled += events;
+  queue.spooled += events;
 }
 
 export function hold(queue: Queue, lane: Lane, events: number, bytes: number): void {
@@ -108,6 +119,7 @@ export function release(queue: Queue, lane: Lane, batch: Batch): void {
   hold(queue, lane, -batch.ids.length, -batch.charged);
   queue.options.memory.give("tees", batch.charged);
   if (batch.next !== undefined) replace(lane, batch, batch.next);
+  if (batch.returns !== undefined) holdSpooled(queue, lane, -batch.returns.length);
   schedule(queue, lane);
   if (queue.events === 0) queue.onEmpty?.();
 }
@@ -184,7 +196,7 @@ function settle(queue: Queue, lane: Lane, batch: Batch, answer: Sent | SystemErr
   const error = isSystemError(answer) ? answer : undefined;
   if (error?.retryable === true) noteFailure(queue, lane, error);
   else noteAnswer(queue, lane);
-  if (error?.retryable === true && batch.retries < queue.options.retriesMax) {
+  if (error?.retryable === true && mayRetry(queue, batch)) {
     retryLater(queue, lane, batch);
     return;
   }
@@ -192,7 +204,8 @@ function settle(queue: Queue, lane: Lane, batch: Batch, answer: Sent | SystemErr
     halve(queue, lane, batch);
     return;
   }
-  if (error === undefined) queue.options.counters.add("teeSent", lane.name, batch.ids.length);
+  if (batch.returns !== undefined) giveBack(batch.returns, error?.retryable === true ? "kept" : (error ?? "sent"));
+  else if (error === undefined) queue.options.counters.add("teeSent", lane.name, batch.ids.length);
   else lose(queue, lane, refusalReason(error), batch.ids.length, error.message);
   release(queue, lane, batch);
 }
@@ -207,6 +220,15 @@ function halve(queue: Queue, lane: Lane, batch: Batch): void {
   halvesOf(batch).then(replaceBy, (thrown: unknown) =>
     settle(queue, lane, batch, failure("bug", String(thrown), false)),
   );
+}
+
+// What is on disk can wait as long as its target needs, and at the end for the next start.
+function mayRetry(queue: Queue, batch: Batch): boolean {
+  return batch.returns === undefined ? batch.retries < queue.options.retriesMax : queue.closing === undefined;
+}
+
+export function giveBack(returns: readonly Returned[], outcome: Parameters<Returned>[0]): void {
+  for (const returned of returns) returned(outcome);
 }
 
 function retryLater(queue: Queue, lane: Lane, batch: Batch): void {

@@ -17,8 +17,8 @@ const LIMITS = { eventsMax: 12, targetEvents: 6, targetBytes: 4000, concurrency:
 const CIRCUIT = { failuresMax: 3, waitMs: 500, waitMaxMs: 2000 };
 const TEES: readonly TeeSending[] = [
   ONE_BY_ONE,
-  { tee: "u", keyPrefix: "x/{hour}/", batch: { events: 3, bytes: 1500, ms: 700, codec: "json" } },
-  { tee: "v", keyPrefix: "", batch: { events: 5, bytes: 400, ms: 200, codec: "ndjson" } },
+  { tee: "u", keyPrefix: "x/{hour}/", spool: "", batch: { events: 3, bytes: 1500, ms: 700, codec: "json" } },
+  { tee: "v", keyPrefix: "", spool: "", batch: { events: 5, bytes: 400, ms: 200, codec: "ndjson" } },
 ];
 const REASONS = ["full", "tooLarge", "retries", "shutdown"] as const;
 type Reason = (typeof REASONS)[number];

@@ -125,7 +125,12 @@ describe("a batch that is refused for what is in it", () => {
       targetEvents: 10_000,
       targetBytes: 8_000_000,
     });
-    const sending: TeeSending = { tee: "t", keyPrefix: "", batch: { events: 1000, bytes: 200_000, ms: 60_000, codec } };
+    const sending: TeeSending = {
+      tee: "t",
+      keyPrefix: "",
+      spool: "",
+      batch: { events: 1000, bytes: 200_000, ms: 60_000, codec },
+    };
     const offer = (count: number) => {
       const target = { ...targetOf("a"), type };
       for (let n = 0; n < count; n++) rig.queue.offer(target, sending, `id-${n}`, JSON.stringify({ n, é: "\u00e9" }));
@@ -167,7 +172,7 @@ describe("a batch that is refused for what is in it", () => {
     const rig = newRig();
     const batch: BatchLimits = { events: 4, bytes: 1000, ms: 1000, codec: "ndjson" };
     for (let n = 0; n < 4; n++)
-      rig.queue.offer(targetOf("a"), { tee: "t", keyPrefix: "", batch }, `${n}`, `{"n":${n}}`);
+      rig.queue.offer(targetOf("a"), { tee: "t", keyPrefix: "", spool: "", batch }, `${n}`, `{"n":${n}}`);
     await rig.timers.settle();
     rig.calls[0]?.answer(BAD);
     await rig.timers.settle();
@@ -453,6 +458,7 @@ describe("a batch", () => {
   const batch = (changes: Partial<BatchLimits> = {}, keyPrefix = ""): TeeSending => ({
     tee: JSON.stringify(changes),
     keyPrefix,
+    spool: "",
     batch: { events: 3, bytes: 1000, ms: 500, codec: "ndjson", ...changes },
   });
   const bodies = (rig: Rig) => rig.calls.map((call) => Buffer.from(call.outgoing.body).toString());

@@ -14,6 +14,7 @@
  * A batch that is refused for what is in it is halved, and its halves, until what is bad stands alone: the rest is sent.
  */
 import type { BatchLimits, TeeSending, Tees, TeeTarget } from "../core/ports.ts";
+import { failure } from "../systems/failure.ts";
 import {
   addCopy,
   type Batch,
@@ -23,31 +24,64 @@ import {
   newBatch,
   ownBytes,
   ownId,
+  type Returned,
   takesCopy,
 } from "./tee-batch.ts";
 import { halfOpen } from "./tee-circuit.ts";
-import { hold, type Lane, lose, newLane, type Queue, release, schedule, type TeeQueueOptions } from "./tee-lane.ts";
+import {
+  giveBack,
+  hold,
+  holdSpooled,
+  type Lane,
+  lose,
+  newLane,
+  type Queue,
+  release,
+  schedule,
+  type TeeQueueOptions,
+} from "./tee-lane.ts";
 
 export type TargetGauges = { target: string; events: number; bytes: number; down: boolean };
 
 export type TeeQueue = {
   /** Takes the payload and returns at once; nothing is sent before the caller is done. */
   offer(target: TeeTarget, sending: TeeSending, id: string, payload: string): void;
+  /**
+   * Takes a copy from a spool, which hears what became of it: retried as long as that may help, never dropped for it. false:
+   * there is no room now.
+   */
+  offerSpooled(target: TeeTarget, sending: TeeSending, copy: SpooledCopy): boolean;
   /** Takes no more, sends what it holds for at most so long, then drops the rest as `shutdown`. */
   drain(timeoutMs: number): Promise<void>;
-  /** events held now, and the memory taken for them */
+  /** events held now, those from spools aside, and the memory taken for all */
   gauges(): { events: number; bytes: number; targets: TargetGauges[] };
 };
 
+/** `madeAtMs`: when the tee made it, whenever that was. */
+export type SpooledCopy = { id: string; event: Buffer; madeAtMs: number; returned: Returned };
+
 export function newTeeQueue(options: TeeQueueOptions): TeeQueue {
-  const queue: Queue = { options, lanes: new Map(), events: 0, bytes: 0, closing: undefined, onEmpty: undefined };
+  const queue: Queue = {
+    options,
+    lanes: new Map(),
+    events: 0,
+    spooled: 0,
+    bytes: 0,
+    closing: undefined,
+    onEmpty: undefined,
+  };
   return {
     offer: (target, sending, id, payload) => offer(queue, target, sending, id, payload),
+    offerSpooled: (target, sending, copy) => offerSpooled(queue, target, sending, copy),
     drain(timeoutMs) {
       queue.closing ??= new Promise((resolve) => drain(queue, timeoutMs, resolve));
       return queue.closing;
     },
-    gauges: () => ({ events: queue.events, bytes: queue.bytes, targets: [...queue.lanes.values()].map(gaugesOf) }),
+    gauges: () => ({
+      events: queue.events - queue.spooled,
+      bytes: queue.bytes,
+      targets: [...queue.lanes.values()].map(gaugesOf),
+    }),
   };
 }
 
@@ -65,7 +99,23 @@ function offer(queue: Queue, target: TeeTarget, sending: TeeSending, id: string,
   // What is filling cannot fill further: sent as it is, it makes room.
   if (reason === "full") sealAll(queue, lane);
   if (reason !== "") lose(queue, lane, reason, 1, "");
-  else keep(queue, lane, target, sending, { id: ownId(id), event: ownBytes(payload, bytes), charge });
+  else {
+    const copy = { id: ownId(id), event: ownBytes(payload, bytes), charge, returned: undefined };
+    keep(queue, lane, target, sending, copy, queue.options.nowMs());
+  }
+}
+
+function offerSpooled(queue: Queue, target: TeeTarget, sending: TeeSending, spooled: SpooledCopy): boolean {
+  const lane = laneOf(queue, target);
+  const { id, event, madeAtMs, returned } = spooled;
+  const charge = event.byteLength + EVENT_OVERHEAD_BYTES;
+  const reason = takeRoom(queue, lane, charge);
+  if (reason === "full") sealAll(queue, lane);
+  if (reason === "tooLarge") returned(failure("tooLarge", "larger than the queue's share of memory", false));
+  if (reason !== "") return reason === "tooLarge";
+  holdSpooled(queue, lane, 1);
+  keep(queue, lane, target, sending, { id, event, charge, returned }, madeAtMs);
+  return true;
 }
 
 function laneOf(queue: Queue, target: TeeTarget): Lane {
@@ -80,7 +130,12 @@ function laneOf(queue: Queue, target: TeeTarget): Lane {
 }
 
 function gaugesOf(lane: Lane): TargetGauges {
-  return { target: lane.name, events: lane.events, bytes: lane.bytes, down: lane.circuit.state !== "closed" };
+  return {
+    target: lane.name,
+    events: lane.events - lane.spooled,
+    bytes: lane.bytes,
+    down: lane.circuit.state !== "closed",
+  };
 }
 
 /** Takes the memory for one event; why not, or "". */
@@ -94,8 +149,7 @@ function takeRoom(queue: Queue, lane: Lane, charge: number): "" | "shutdown" | "
   return "";
 }
 
-function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, copy: Copy): void {
-  const nowMs = queue.options.nowMs();
+function keep(queue: Queue, lane: Lane, target: TeeTarget, sending: TeeSending, copy: Copy, nowMs: number): void {
   if (sending.batch === null) {
     send(queue, lane, newBatch(target, sending, nowMs, copy));
     return;
@@ -168,7 +222,8 @@ function closeLane(queue: Queue, lane: Lane): void {
   for (const batch of left) {
     batch.cancel?.();
     batch.next = undefined;
-    events += batch.ids.length;
+    if (batch.returns === undefined) events += batch.ids.length;
+    else giveBack(batch.returns, "kept");
     release(queue, lane, batch);
   }
   if (events > 0) lose(queue, lane, "shutdown", events, "");

@@ -5,7 +5,7 @@ import { newMemory } from "./memory.ts";
 import type { Sent } from "./send.ts";
 
 const NOW = () => Date.UTC(2026, 10, 24, 9);
-const SENDING: TeeSending = { tee: "t", keyPrefix: "", batch: null };
+const SENDING: TeeSending = { tee: "t", keyPrefix: "", batch: null, spool: "" };
 const TARGET: TeeTarget = { type: "ExternalHttp", name: "hook", outputType: "web", connectionString: "http://x/" };
 
 function newTees(answer: Sent | SystemError): { tees: ReturnType<typeof directTees>; counted: string[] } {
@@ -68,7 +68,7 @@ describe("a tee that is waited for", () => {
     const batch = { events: 9, bytes: 9, ms: 9, codec: "ndjson.gz" } as const;
     await tees.deliver(
       { ...TARGET, type: "ExternalObjectStore" },
-      { tee: "t", keyPrefix: "a/{date}/", batch },
+      { tee: "t", keyPrefix: "a/{date}/", batch, spool: "" },
       "1",
       "{}",
     );

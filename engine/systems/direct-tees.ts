@@ -50,9 +50,10 @@ function settle(counters: Counters, target: TeeTarget, answer: Sent | SystemErro
  * - `rate`: over the tee's rate
  * - `tooLarge`: larger than the queue's share of memory, or than its target takes
  * - `retries`: the target would not have it, for good or until the retries were used up
+ * - `spool`: the disk of its spool failed or is full
  * - `shutdown`: still there when the process ended
  */
-export type DropReason = "full" | "rate" | "tooLarge" | "retries" | "shutdown";
+export type DropReason = "full" | "rate" | "tooLarge" | "retries" | "spool" | "shutdown";
 
 /** Why an event is lost that its target refused. */
 export function refusalReason(error: SystemError): "tooLarge" | "retries" {

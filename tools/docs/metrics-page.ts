@@ -6,6 +6,7 @@ import type { Family } from "../../engine/runtime/exposition.ts";
 import { generationFamilies } from "../../engine/runtime/generations.ts";
 import { newMetrics } from "../../engine/runtime/metrics.ts";
 import { newProcessMetrics } from "../../engine/runtime/process-metrics.ts";
+import { spoolFamilies } from "../../engine/runtime/spools.ts";
 import { queueFamilies } from "../../engine/runtime/system-pool.ts";
 import { serverFamilies } from "../../extproc/processes.ts";
 import { newTraffic } from "../../extproc/traffic.ts";
@@ -38,6 +39,8 @@ export function allFamilies(): Family[] {
   const own = newProcessMetrics("");
   metrics.add(newTraffic().families);
   metrics.add(() => queueFamilies([{ name: "", events: 0, bytes: 0, down: false }]));
+  const spool = { folder: "", target: "", depth: 0, appending: 0, bytes: 0, deadLetters: 0, oldestAtMs: undefined };
+  metrics.add(() => spoolFamilies([spool]));
   metrics.add(() => generationFamilies({ number: 1, sinceMs: 0, text: "", oldStreams: 0 }));
   metrics.add(() => serverFamilies(true, 0));
   metrics.add(daemonFamilies);

@@ -9,9 +9,12 @@ const OBJECTS: SystemType = "ExternalObjectStore";
 
 function compile(config: Partial<Config>, type: SystemType = OBJECTS) {
   const compiler = testCompiler();
-  const sending = compileSending({ name: "t", keyPrefix: undefined, batch: undefined, ...config }, type, compiler, [
-    "tee",
-  ]);
+  const sending = compileSending(
+    { name: "t", keyPrefix: undefined, batch: undefined, spool: undefined, ...config },
+    type,
+    compiler,
+    ["tee"],
+  );
   return { sending, diagnostics: compiler.report.diagnostics };
 }
 
@@ -19,7 +22,10 @@ describe("a key prefix", () => {
   test.each(["orders/", "orders/dt={date}/", "a-b_c.d=e/{year}/{month}/{day}/{hour}/x", "orders-", "o..rders/a..b/"])(
     "may be %s",
     (keyPrefix) => {
-      expect(compile({ keyPrefix })).toEqual({ sending: { tee: "t", keyPrefix, batch: null }, diagnostics: [] });
+      expect(compile({ keyPrefix })).toEqual({
+        sending: { tee: "t", keyPrefix, batch: null, spool: "" },
+        diagnostics: [],
+      });
     },
   );
 
@@ -84,6 +90,18 @@ describe("a batch", () => {
   test.each<SystemType>(["ExternalLocalFile", "ExternalSearchIndex"])("cannot go to an %s", (type) => {
     expect(compile({ batch: NONE }, type).diagnostics).toMatchObject([
       { path: ["tee", "batch"], message: `an ${type} takes events one by one` },
+    ]);
+  });
+});
+
+describe("a spool", () => {
+  test.each(["/var/spool/agglo/a", "/a..b/.c"])("may be %s", (spool) => {
+    expect(compile({ spool })).toMatchObject({ sending: { spool }, diagnostics: [] });
+  });
+
+  test.each(["", "a", "./a", "/", "/a/", "/a//b", "/a/../b", "/a/."])("is not %j", (spool) => {
+    expect(compile({ spool }).diagnostics).toMatchObject([
+      { path: ["tee", "spool"], message: "a spool is an absolute path without empty parts, . and .." },
     ]);
   });
 });

@@ -1,4 +1,4 @@
-/** How a tee's copies are sent: in batches or one by one (`batch`), and under which keys (`keyPrefix`). */
+/** How a tee's copies are sent: in batches or one by one (`batch`), under which keys (`keyPrefix`), and what keeps them (`spool`). */
 import type { Compiler } from "../compiler.ts";
 import type { ConfigOf } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
@@ -39,6 +39,15 @@ export const SENDING_FIELDS = {
       },
     },
   },
+  spool: {
+    kind: "string",
+    ours: true,
+    doc:
+      "A folder (an absolute path, made where it is missing, of this tee alone) that keeps copies until their target has them: " +
+      "across its outages, crashes and restarts, at least once, each under one id. Written off the traffic's path. A full disk " +
+      "stops the spool and not the traffic: copies are then lost, counted as `spool`. A copy that the target refuses for good goes " +
+      "to the spool's dead letters (`binge queue`). Only where copies are queued: hosts that wait for their tees send at once.",
+  },
 } as const;
 
 type SendingConfig = ConfigOf<typeof SENDING_FIELDS> & { name: string };
@@ -50,7 +59,13 @@ export function compileSending(
   compiler: Compiler,
   at: DocumentPath,
 ): TeeSending {
-  const sending: TeeSending = { tee: config.name, keyPrefix: config.keyPrefix ?? "", batch: null };
+  const sending: TeeSending = {
+    tee: config.name,
+    keyPrefix: config.keyPrefix ?? "",
+    batch: null,
+    spool: config.spool ?? "",
+  };
+  if (config.spool !== undefined) checkSpool(config.spool, compiler, at.concat("spool"));
   if (config.keyPrefix !== undefined) checkKeyPrefix(config.keyPrefix, type, compiler, at.concat("keyPrefix"));
   const batch = config.batch;
   if (batch === undefined) return sending;
@@ -69,6 +84,13 @@ export function compileSending(
     complain(compiler.report, "E_VALUE", at.concat("batch"), `an ${type} takes events one by one`, remedy);
   }
   return sending;
+}
+
+function checkSpool(folder: string, compiler: Compiler, at: DocumentPath): void {
+  // One spelling of each, so that two tees cannot share one unseen.
+  if (/^(\/[^/]+)+$/.test(folder) && !/\/\.\.?(\/|$)/.test(folder)) return;
+  const message = "a spool is an absolute path without empty parts, . and ..";
+  complain(compiler.report, "E_VALUE", at, message, "write it like /var/spool/agglo/archive");
 }
 
 const PREFIX_CHARS_MAX = 200;

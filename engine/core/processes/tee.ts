@@ -40,7 +40,7 @@ const fields = {
     doc:
       "The external system to send to. In a proxy copies wait in a bounded queue while the message goes on, unless a " +
       "later process reads `internal:tee:output` (`binge lint` says where). What is lost is counted: `full`, `rate`, " +
-      "`tooLarge`, `retries` (the target would not have it) or `shutdown`.",
+      "`tooLarge`, `retries` (the target would not have it), `spool` (its disk failed or is full) or `shutdown`.",
   },
   include: {
     kind: "list",
@@ -52,7 +52,7 @@ const fields = {
   rate: SHARE_FIELDS.rate,
   keyPrefix: SENDING_FIELDS.keyPrefix,
   batch: SENDING_FIELDS.batch,
-  spool: { kind: "later", ours: true, doc: "Comes with the queue on disk." },
+  spool: SENDING_FIELDS.spool,
 } as const;
 
 export const tee: ProcessDefinition = {
@@ -116,6 +116,7 @@ export function compileTee(config: ConfigOf<typeof fields>, compiler: Compiler, 
   step.waits = "may";
   step.mirrors = true;
   const target = compiler.plan.targets[index];
+  refuseSharedSpool(config, compiler, at);
   step.settings = {
     target: target as TeeTarget,
     sending: compileSending(config, target?.type, compiler, at),
@@ -125,6 +126,27 @@ export function compileTee(config: ConfigOf<typeof fields>, compiler: Compiler, 
     share: compileShare(config, compiler, at),
   } satisfies Settings;
   return step;
+}
+
+// What a folder holds goes to one target.
+function refuseSharedSpool(config: ConfigOf<typeof fields>, compiler: Compiler, at: DocumentPath): void {
+  const steps = compiler.plan.steps;
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] as Step;
+    if (step.process !== "tee" || step.name === config.name || config.spool === undefined) continue;
+    if (sendingOf(step).spool !== config.spool) continue;
+    const message = `the tee "${step.name}" has this folder`;
+    complain(compiler.report, "E_VALUE", at.concat("spool"), message, "give each tee a folder of its own");
+  }
+}
+
+/** How the copies of a tee's step are sent. */
+export function sendingOf(step: Step): TeeSending {
+  return (step.settings as Settings).sending; // made by compileTee
+}
+
+export function targetOf(step: Step): TeeTarget {
+  return (step.settings as Settings).target; // made by compileTee
 }
 
 /** Whether the copies of a tee's step are gathered. */

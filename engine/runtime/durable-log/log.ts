@@ -268,6 +268,7 @@ function oldestAtMs(segments: readonly Segment[]): number | undefined {
 
 async function close(log: Log): Promise<void> {
   endTaking(log.taking);
+  log.taking.inFlight.clear(); // an ack that comes later changes nothing
   await idle(log.committer);
   await endActive(log.committer);
   await log.letters.writing;

@@ -8,7 +8,7 @@ import { EVENT_OVERHEAD_BYTES } from "../tee-batch.ts";
 import type { TeeQueueOptions } from "../tee-lane.ts";
 import { newTeeQueue, type TeeQueue } from "../tee-queue.ts";
 
-export const ONE_BY_ONE: TeeSending = { tee: "t", keyPrefix: "", batch: null };
+export const ONE_BY_ONE: TeeSending = { tee: "t", keyPrefix: "", batch: null, spool: "" };
 
 /** What an event of so many bytes takes. */
 export function chargeOf(bytes: number): number {

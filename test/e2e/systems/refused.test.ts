@@ -46,7 +46,12 @@ describe.each(TARGETS)("a batch for %s", (_title, missing, type, open) => {
       const target: TeeTarget = { type, name: "mirror", outputType: "", connectionString: "" };
       const batch: BatchLimits = { events: EVENTS, bytes: 16_000_000, ms: 60_000, codec: "ndjson" };
       for (let number = 0; number < EVENTS; number++) {
-        runtime.ports.tees.offer(target, { tee: "copy", keyPrefix: "", batch }, `id-${number}`, textOf(number));
+        runtime.ports.tees.offer(
+          target,
+          { tee: "copy", keyPrefix: "", spool: "", batch },
+          `id-${number}`,
+          textOf(number),
+        );
       }
       await until(() => runtime.queued().events === 0);
       const numbers = await mirror.numbers();

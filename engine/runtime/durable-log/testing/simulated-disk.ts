@@ -156,7 +156,7 @@ function diskOf(device: Device): SimulatedDisk {
         if (!names.has(path)) throw diskError("ENOENT");
         change(device, { kind: "unlink", name: path });
       }),
-    list: (dir) => operate(device, () => [...names.keys()].map((path) => path.slice(dir.length + 1))),
+    list: (dir) => operate(device, () => namesIn(dir, [...names.keys(), ...locks])),
     makeFolder: () => operate(device, () => undefined),
     syncFolder: () =>
       operate(device, () => {
@@ -193,6 +193,12 @@ function diskOf(device: Device): SimulatedDisk {
     files: () => [...names.keys()].sort(),
     bytesOf: (path) => (names.get(path) as Inode).now,
   };
+}
+
+/** Files and folders, each once. */
+function namesIn(dir: string, paths: readonly string[]): string[] {
+  const inside = paths.filter((path) => path.startsWith(`${dir}/`));
+  return [...new Set(inside.map((path) => path.slice(dir.length + 1).split("/")[0] as string))];
 }
 
 function diskError(code: string): Error {
