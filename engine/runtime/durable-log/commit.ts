@@ -16,8 +16,8 @@ export type Committer = {
   shelf: Shelf;
   segmentBytes: number;
   nowMs(): number;
-  /** told when entries are there to be taken */
-  onAppended(): void;
+  /** told of entries that are there to be taken: where the first one is, and their records */
+  onAppended(segment: Segment, start: number, records: Buffer): void;
   waiting: Waiting[];
   /** of the records of those that wait or are being written */
   waitingBytes: number;
@@ -65,7 +65,6 @@ async function commitGroup(committer: Committer): Promise<void> {
   committer.waitingBytes -= bytes;
   const first = committer.nextOffset - group.length;
   for (const [i, { id, answer }] of group.entries()) answer(failure ?? { offset: first + i, id });
-  if (failure === undefined) committer.onAppended();
   committer.committing = false;
   if (committer.waiting.length > 0) schedule(committer);
   else committer.onIdle?.();
@@ -135,6 +134,7 @@ async function write(committer: Committer, segment: Segment, group: readonly Wai
   }
   await writeAll(segment.file, records, segment.bytes);
   await segment.file.dataSync();
+  const start = segment.bytes;
   for (const one of group) {
     addEntry(segment, segment.bytes, timeMs);
     segment.bytes += one.bytes;
@@ -142,6 +142,7 @@ async function write(committer: Committer, segment: Segment, group: readonly Wai
   committer.nextOffset = offset;
   committer.shelf.bytes += bytes;
   committer.shelf.depth += group.length;
+  committer.onAppended(segment, start, records);
 }
 
 /** The active segment gets no more. Its end is worth no failure: without one, a reader is only less sure of its tail. */

@@ -18,7 +18,7 @@ import { ID_CHARS_MAX, PAYLOAD_BYTES_MAX, recordBytes } from "./record.ts";
 import { recover } from "./recover.ts";
 import { lowest, type Segment } from "./segment.ts";
 import { closeShelf, newShelf, type Shelf } from "./shelf.ts";
-import { ack, endTaking, newTaking, release, serve, type Taking, take, viewEntries } from "./taking.ts";
+import { ack, appended, endTaking, newTaking, release, type Taking, take, viewEntries } from "./taking.ts";
 
 export type LogOptions = {
   /** made where it is missing; one process at a time */
@@ -176,7 +176,7 @@ async function openLocked(options: LogOptions, lock: Lock): Promise<DurableLog |
     shelf,
     segmentBytes: Math.min(SEGMENT_BYTES_MAX, options.segmentBytes ?? SEGMENT_BYTES),
     nowMs,
-    onAppended: () => void serve(taking),
+    onAppended: (segment, start, records) => appended(taking, segment, start, records),
     waiting: [],
     waitingBytes: 0,
     nextOffset: last === undefined ? 1 : last.name.first + Math.max(1, last.count),

@@ -124,6 +124,8 @@ export async function closeSegment(segment: Segment): Promise<void> {
 export type RecordReader = {
   /** The record at a place; undefined: it cannot be read. Its payload is a view of what was read ahead. Rejects as the disk does. */
   read(segment: Segment, start: number): Promise<LogRecord | undefined> | LogRecord | undefined;
+  /** Takes in what was just written from a place on, so that it need not be read. */
+  have(segment: Segment, start: number, records: Buffer): void;
 };
 
 export function newRecordReader(aheadBytes: number): RecordReader {
@@ -142,6 +144,11 @@ export function newRecordReader(aheadBytes: number): RecordReader {
   }
 
   return {
+    have(segment, start, records) {
+      of = segment;
+      from = start;
+      ahead = records;
+    },
     read(segment, start) {
       if (of === segment && start >= from && start < from + ahead.length) {
         const record = readRecord(ahead, start - from, segment.name.salt);

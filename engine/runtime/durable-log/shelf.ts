@@ -93,11 +93,13 @@ export async function setAside(shelf: Shelf, segment: Segment, why: string): Pro
   }
 }
 
-/** Marks of one turn are written together, after the work at hand. */
+/** How long marks gather before they are written together: a write for each turn would cost as much as the entries do. */
+const MARKS_MS = 5;
+
 function tidySoon(shelf: Shelf): void {
   if (shelf.tidyScheduled) return;
   shelf.tidyScheduled = true;
-  shelf.timers.soon(() => void tidy(shelf));
+  shelf.timers.after(MARKS_MS, () => void tidy(shelf));
 }
 
 /** Writes marks and takes away segments of which nothing is left; after whatever was asked for before. Never rejects. */

@@ -65,6 +65,13 @@ export function endTaking(taking: Taking): void {
   taking.takers = [];
 }
 
+/** Entries were appended. Who has taken all before them has them at hand: they are not read back. */
+export function appended(taking: Taking, segment: Segment, start: number, records: Buffer): void {
+  const isNext = segment.starts[taking.cursor - segment.name.first] === start;
+  if (isNext && !taking.serving) taking.inOrder.have(segment, start, records);
+  void serve(taking);
+}
+
 /** Gives entries to those who wait for one, as long as there are both. Never rejects. */
 export async function serve(taking: Taking): Promise<void> {
   if (taking.serving) return;
