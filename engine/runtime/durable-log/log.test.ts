@@ -9,6 +9,7 @@ import type { Disk } from "./disk.ts";
 import { type DurableLog, type Entry, type LogOptions, openLog } from "./log.ts";
 import { isLogFailure, type LogFailure } from "./log-failure.ts";
 import { nodeDisk } from "./node-disk.ts";
+import { recordBytes, writeHeader, writeRecord } from "./record.ts";
 import { newSimulatedDisk, type SimulatedDisk } from "./testing/simulated-disk.ts";
 
 const DIR = "/log";
@@ -173,6 +174,26 @@ it("takes nothing that a client wrote into a payload for a record, not even wher
   disk.damage(segment, disk.bytesOf(segment).indexOf("evil"));
   const again = await open(disk.processDies());
   expect(await texts(again.log)).toEqual(["first", "third"]);
+});
+
+it("believes the next segment where one has entries that were refused and could not be cut", async () => {
+  const disk = simulated();
+  const { log } = await open(disk);
+  await append(log, "first");
+  const [old] = segments(disk) as [string];
+  const left = disk.processDies();
+  const write = async (path: string, position: number, bytes: Buffer) => {
+    const file = await left.open(path, "write");
+    await file.write(bytes, position);
+  };
+  const record = (salt: number, text: string) => {
+    const bytes = Buffer.alloc(recordBytes(text, Buffer.from(text)));
+    writeRecord(bytes, 0, salt, { kind: 1, offset: 2, syncedBytes: 24, timeMs: 0, id: text }, Buffer.from(text));
+    return bytes;
+  };
+  await write(old, left.bytesOf(old).length, record(Number.parseInt(old.slice(-12, -4), 16), "refused"));
+  await write(`${DIR}/0000000000000002-000000ff.log`, 0, Buffer.concat([writeHeader(2), record(255, "second")]));
+  expect(await texts((await open(left)).log)).toEqual(["first", "second"]);
 });
 
 it("never syncs a segment again whose sync has failed: those who waited are told, the next go to a new one", async () => {

@@ -44,8 +44,7 @@ async function mend(shelf: Shelf, scan: Scan): Promise<void> {
       shelf.onProblem(`${segment.path}: a write of ${tornBytes} bytes was not finished, nobody was told of it; cut`);
       await segment.file.truncate(segment.bytes);
     }
-    // What a dead process has written may not be on disk yet. From here on it counts.
-    await segment.file.dataSync();
+    // With it goes to the disk what a dead process has written and not synced.
     await writeEnd(segment);
   } catch (error) {
     noteDiskFailure(shelf, `${segment.path}: cannot be mended, it is read as it is`, error);

@@ -73,7 +73,7 @@ export function appended(taking: Taking, segment: Segment, start: number, record
 }
 
 /** Gives entries to those who wait for one, as long as there are both. Never rejects. */
-export async function serve(taking: Taking): Promise<void> {
+async function serve(taking: Taking): Promise<void> {
   if (taking.serving) return;
   taking.serving = true;
   while (taking.takers.length > 0) {
