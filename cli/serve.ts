@@ -26,8 +26,11 @@ export const SERVE_HELP = `binge serve --config FILE [--listen ADDR] [--admin AD
   Options that it shares with extproc: --tls-cert, --tls-key, --tls-client-ca, --admin (also /checkpoints?messageId=ID),
   --drain-timeout, --log-format, --log-level, --memory, --allow-spawn; it reloads alike.`;
 
+// Nothing here is large enough for a thread: pipelines run where their events come.
+const { threads: _threads, ...SHARED } = SERVER_OPTIONS;
+
 const OPTIONS = {
-  ...SERVER_OPTIONS,
+  ...SHARED,
   listen: { type: "string" },
   path: { type: "string" },
   token: { type: "string" },
@@ -52,7 +55,6 @@ const PAUSE_MS = 1000;
 
 export async function serve(args: readonly string[]): Promise<number> {
   const parsed = readArguments("serve", args, OPTIONS, false);
-  // Nothing here is large enough for a thread: pipelines run where their events come.
   const settings = { ...serverSettings("serve", parsed), threads: 0 };
   const address = optionalString(parsed, "listen") ?? LISTEN;
   const path = pathOf("path", optionalString(parsed, "path") ?? PATH);

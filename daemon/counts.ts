@@ -41,7 +41,7 @@ export function countsFamilies({ requests, inProgress, bytes, events }: Counts):
   return [
     family("counter", "agglo_daemon_requests_total", "Requests by the status of their answer.", byStatus),
     family("gauge", "agglo_daemon_requests_in_progress", "Requests that are not answered yet.", inProgress),
-    family("counter", "agglo_daemon_body_bytes_total", "Bytes of the texts of bodies.", bytes),
+    family("counter", "agglo_daemon_body_bytes_total", "Bytes of bodies that came whole, as they came.", bytes),
     family("counter", "agglo_daemon_events_total", "Events that all pipelines ran on, by what came of it.", byOutcome),
   ];
 }

@@ -84,7 +84,7 @@ async function answerTo(
   if (awaitsContinue) response.writeContinue();
   const text = await readText(request, options.bodyBytesMax, options.budget, held);
   if (typeof text !== "string") return text.failure === "gone" ? undefined : failed(text, options, accept);
-  options.counts.bytes += text.length;
+  options.counts.bytes += held.bodies;
   const contentType = request.headers["content-type"] ?? "";
   const body = readEvents(text, contentType);
   if (body.fault !== undefined) {

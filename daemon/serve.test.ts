@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
-import { annotate, type Daemon, startDaemon, startTarget, teeTo } from "./testing.ts";
+import { annotate, type Daemon, metric, startDaemon, startTarget, teeTo } from "./testing.ts";
 
 const TWO = {
   pipelines: [
@@ -187,6 +187,21 @@ describe("bounds", () => {
     await vi.waitFor(() => expect(heldBytes(daemon)).toBe(1000));
     socket.destroy();
     await vi.waitFor(() => expect(heldBytes(daemon)).toBe(0));
+    expect(daemon.bugs).toEqual([]);
+  });
+
+  test("one that goes away before its answer changes nothing: its event has run", async () => {
+    const target = await startTarget();
+    target.holds = true;
+    const daemon = await startDaemon(teeTo(target.url));
+    const abort = new AbortController();
+    const answer = daemon.post("{}", { signal: abort.signal });
+    await vi.waitFor(() => expect(target.got).toHaveLength(1));
+    abort.abort();
+    await expect(answer).rejects.toThrow();
+    target.release();
+    await vi.waitFor(() => expect(metric(daemon, "agglo_daemon_events_total")).toBe(1));
+    await vi.waitFor(() => expect(metric(daemon, "agglo_daemon_requests_in_progress")).toBe(0));
     expect(daemon.bugs).toEqual([]);
   });
 
