@@ -9,6 +9,7 @@ import { randomInt } from "node:crypto";
 import type { Appended } from "./log.ts";
 import { failureOf, type LogFailure } from "./log-failure.ts";
 import { RecordKind, recordBytes, writeHeader, writeRecord } from "./record.ts";
+import { reserve } from "./reserve.ts";
 import { addEntry, newSegment, type Segment, segmentPath, writeAll } from "./segment.ts";
 import { noteDiskFailure, type Shelf, tidy } from "./shelf.ts";
 
@@ -132,6 +133,7 @@ async function write(committer: Committer, segment: Segment, group: readonly Wai
     at = writeRecord(records, at, segment.name.salt, head, payload);
     offset++;
   }
+  await reserve(segment, bytes, committer.segmentBytes);
   await writeAll(segment.file, records, segment.bytes);
   await segment.file.dataSync();
   const start = segment.bytes;
@@ -164,6 +166,7 @@ export async function writeEnd(segment: Segment): Promise<void> {
   const head = { kind: RecordKind.end, offset, syncedBytes: segment.bytes, timeMs: 0, id: "" };
   writeRecord(end, 0, segment.name.salt, head, EMPTY);
   await writeAll(segment.file, end, segment.bytes);
+  await segment.file.truncate(segment.bytes + end.length); // what was reserved
   await segment.file.dataSync();
   segment.bytes += end.length;
 }

@@ -128,6 +128,34 @@ it("removes a segment when all of its entries are done, and no other", async () 
   expect(await again.log.take()).toMatchObject({ id: first.id });
 });
 
+it("has room ahead of what is written, which is no torn write after a crash, and gives it back at the end", async () => {
+  const disk = simulated();
+  const { log } = await open(disk);
+  await append(log, "first");
+  const [segment] = segments(disk) as [string];
+  expect(disk.bytesOf(segment).length).toBeGreaterThan(64 * 1024);
+  const left = disk.powerFails();
+  const again = await open(left);
+  expect(await texts(again.log)).toEqual(["first"]);
+  expect(again.problems).toEqual([]);
+  expect(left.bytesOf(segment).length).toBeLessThan(200);
+  await append(again.log, "second");
+  await again.log.close();
+  for (const path of segments(left)) expect(left.bytesOf(path).length).toBeLessThan(200);
+});
+
+it("goes on without room ahead where the disk has none", async () => {
+  const disk = simulated();
+  disk.faults.capacityBytes = 10_000;
+  const { log, problems } = await open(disk);
+  await append(log, "first");
+  await append(log, "second");
+  const [segment] = segments(disk) as [string];
+  expect(disk.bytesOf(segment).length).toBeLessThan(200);
+  expect(await texts(log)).toEqual(["first", "second"]);
+  expect(problems).toEqual([]);
+});
+
 it("cuts a torn tail, and says so", async () => {
   const disk = simulated();
   const { log } = await open(disk);

@@ -12,6 +12,7 @@
  * much of the segment was on disk when the record was written. So a reader can tell what was never acknowledged (a torn
  * tail: nothing behind it claims it) from what was and is damaged. The salt is random: where a record is damaged, nothing
  * that a client has put into a payload can pass for the next one.
+ * Zeros behind the last record are room for the next (reserve.ts).
  *
  * `<the same>.marks`, 32 bytes each: checksum u32, begun with the salt · kind u8 · zero u24 · attempts f64 · offset f64 ·
  * due f64 (Unix ms). Kinds: 1 done, 2 released. One that does not hold its checksum was never written; the others stand.

@@ -40,7 +40,7 @@ export async function scanSegment(dir: string, name: SegmentName, file: DiskFile
     // Rare: what is left is looked through byte by byte.
     const rest = await readPiece(file, segment.bytes, left);
     if (!isClaimed(rest, scan)) {
-      scan.tornBytes = left;
+      scan.tornBytes = lengthWithoutZeros(rest);
       break;
     }
     if (scan.damagedAt === 0) scan.damagedAt = segment.bytes;
@@ -48,6 +48,13 @@ export async function scanSegment(dir: string, name: SegmentName, file: DiskFile
   }
   if (header === "damaged" && segment.count > 0 && scan.damagedAt === 0) scan.damagedAt = 1;
   return scan;
+}
+
+/** Zeros at the end are room that was reserved. */
+function lengthWithoutZeros(rest: Buffer): number {
+  let length = rest.length;
+  while (length > 0 && rest[length - 1] === 0) length--;
+  return length;
 }
 
 const PIECE_BYTES = 1024 * 1024;

@@ -12,6 +12,8 @@ export type Segment = {
   file: DiskFile;
   /** up to here it is written and synced; the next record goes here */
   bytes: number;
+  /** up to here its file has room (reserve.ts); Infinity: it gets none */
+  reservedTo: number;
   /** entries it has, readable or not; the offset of the i-th is name.first + i */
   count: number;
   /** where the records begin, by index; 0: that one cannot be read */
@@ -63,6 +65,7 @@ export function newSegment(dir: string, name: SegmentName, file: DiskFile): Segm
     path: segmentPath(dir, name),
     file,
     bytes: HEADER_BYTES,
+    reservedTo: 0,
     count: 0,
     starts: new Uint32Array(1024),
     states: new Uint8Array(1024),
