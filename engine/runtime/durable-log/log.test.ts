@@ -358,3 +358,9 @@ it("keeps a second process out, and takes a dead one's lock over", async () => {
   const again = await open(nodeDisk(), { dir });
   await Promise.all([log.close(), again.log.close()]);
 });
+
+it.runIf(process.platform === "linux")("says where no folder can be made, and does not try for ever", async () => {
+  const options = { disk: nodeDisk(), nowMs: Date.now, timers: nodeTimers(), onProblem: () => {} };
+  const opened = await openLog({ dir: "/proc/agglo/queue", ...options });
+  expect(opened).toMatchObject({ code: "failed", message: expect.stringContaining("ENOENT") });
+});

@@ -2,6 +2,8 @@
 
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { errorCode } from "../../systems/failure.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { lockFile } from "./lock.ts";
 
@@ -21,7 +23,7 @@ export function nodeDisk(): Disk {
     rename,
     unlink,
     list: (dir) => readdir(dir),
-    makeFolder: async (dir) => void (await mkdir(dir, { recursive: true, mode: FOLDER_MODE })),
+    makeFolder,
     async syncFolder(dir) {
       const folder = await open(dir, "r");
       try {
@@ -32,6 +34,25 @@ export function nodeDisk(): Disk {
     },
     lock: lockFile,
   };
+}
+
+// Node's `recursive` never ends where the kernel makes no folder and says ENOENT, as below /proc.
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await makeOne(dir);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT" || dirname(dir) === dir) throw error;
+    await makeFolder(dirname(dir));
+    await makeOne(dir);
+  }
+}
+
+async function makeOne(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { mode: FOLDER_MODE });
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error; // a file of that name is said when it is used
+  }
 }
 
 function diskFile(handle: FileHandle): DiskFile {
