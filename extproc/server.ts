@@ -61,6 +61,7 @@ class RoutedTreatment implements Treatment, EnteredStream {
   private over = false;
   /** where the route has pipelines for when the exchange is over */
   private record: ExchangeRecord | undefined;
+  place = 0;
 
   constructor(runtimes: Runtimes, mark: string | undefined) {
     this.runtimes = runtimes;

@@ -176,6 +176,7 @@ test("a stream that does not end holds up the second change for drainMs, then it
   const told: string[] = [];
   const enter = (name: string) => {
     const stream = {
+      place: 0,
       outdated() {
         told.push(name);
         generations.leave(runtime, stream);
