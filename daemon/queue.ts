@@ -5,6 +5,7 @@ import { type DurableLog, type EntryView, type LogState, openLog } from "../engi
 import { isLogFailure } from "../engine/runtime/durable-log/log-failure.ts";
 import type { Family } from "../engine/runtime/exposition.ts";
 import type { Host } from "../engine/runtime/host.ts";
+import { within } from "../engine/runtime/in-time.ts";
 import { family } from "../engine/runtime/metrics.ts";
 import { nodeTimers } from "../engine/runtime/ports.ts";
 import { StartError } from "../engine/runtime/runtime.ts";
@@ -53,20 +54,10 @@ export async function openQueue(
     page: queuePage(log),
     families: () => queueFamilies(log.state(), workers.retried()),
     async close(timeoutMs) {
-      await within(timeoutMs, workers.end());
+      await within(timeoutMs, workers.end(), () => undefined);
       await log.close();
     },
   };
-}
-
-/** Resolves when `promise` has, or it is late. */
-async function within(timeoutMs: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
 }
 
 const PAGE_ENTRIES = 100;

@@ -1,4 +1,4 @@
-/** What a section waits for cannot hang its message. */
+/** What is waited for hangs nobody: a section's message, a server that ends. */
 import { faulted, type LinkedSection, type Verdict } from "../core/routes/section.ts";
 
 /** How long after a deadline, which acts between steps, one that does not come back is given up. */
@@ -11,9 +11,14 @@ export const POOL_WAIT_MS = 450;
 export function inTime(section: LinkedSection, verdict: Promise<Verdict>): Promise<Verdict> {
   const limitMs = section.plan.limits.deadlineMs;
   if (limitMs === 0) return verdict;
+  const lateMs = limitMs + LATE_MS;
+  return within(lateMs, verdict, () => faulted(section, "timeout", `no answer within ${lateMs} ms`));
+}
+
+/** What a promise comes to; what `late` gives where that takes longer than so many ms. */
+export function within<Result>(ms: number, promise: Promise<Result>, late: () => Result): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const late = () => resolve(faulted(section, "timeout", `no answer within ${limitMs + LATE_MS} ms`));
-    const timer = setTimeout(late, limitMs + LATE_MS);
-    verdict.then(resolve, reject).finally(() => clearTimeout(timer));
+    const timer = setTimeout(() => resolve(late()), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -12,6 +12,7 @@ import type { JsonObject } from "../core/event/json.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import type { Counters, Ports } from "../core/ports.ts";
 import { faulted, type LinkedRoute, type LinkedSection, type Verdict } from "../core/routes/section.ts";
+import { within } from "./in-time.ts";
 import { type Cost, isMeasured, learn, newCost } from "./pool-cost.ts";
 import {
   LANE_LIMITS,
@@ -25,7 +26,7 @@ import {
   type ThreadResult,
 } from "./pool-lane.ts";
 import { applyEffects, closePorts, type Served, servePorts, type ThreadPorts } from "./pool-ports.ts";
-import { type Keys, nodeTimers } from "./ports.ts";
+import type { Keys } from "./ports.ts";
 import { treatContent } from "./treat-content.ts";
 
 /** A promise only where a step has to wait, or the message goes to the pool. Shapes as treatContent's. */
@@ -305,12 +306,7 @@ function shared(bytes: Uint8Array): SharedArrayBuffer {
 
 async function close(pool: State, entry: Entry, timeoutMs: number): Promise<void> {
   entry.isClosed = true;
-  let cancel = (): void => undefined;
-  const timeout = new Promise<void>((resolve) => {
-    cancel = nodeTimers().after(timeoutMs, resolve);
-  });
-  await Promise.race([timeout, drained(entry)]);
-  cancel();
+  await within(timeoutMs, drained(entry), () => undefined);
   for (const lane of lanesOf(pool)) lane.endPlan(entry.copy.id);
   for (const served of entry.served) served.close();
   pool.entries.delete(entry.copy.id);

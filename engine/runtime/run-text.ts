@@ -17,7 +17,7 @@ import type { Ports } from "../core/ports.ts";
 import { withSide } from "../core/processes/reserved.ts";
 import type { Reply } from "../core/routes/reply.ts";
 import { type PipelineResult, runAll } from "../core/run-all.ts";
-import { LATE_MS } from "./in-time.ts";
+import { LATE_MS, within } from "./in-time.ts";
 import { whyUnreadable } from "./unreadable.ts";
 
 /** What an event runs through: a runtime, or some of its pipelines. */
@@ -138,11 +138,7 @@ function runOf(results: readonly PipelineResult[], number: number): EventRun {
 }
 
 function orLate(run: Promise<EventRun>, remainingMs: number, number: number): Promise<EventRun> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => resolve(late(number, "no answer by the deadline"));
-    const timer = setTimeout(giveUp, Math.max(0, remainingMs) + LATE_MS);
-    run.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+  return within(Math.max(0, remainingMs) + LATE_MS, run, () => late(number, "no answer by the deadline"));
 }
 
 function late(event: number, detail: string): EventRun {
