@@ -15,7 +15,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { MissingProgram } from "../tools/missing-program.ts";
+import { runCommand, say } from "./rig/command.ts";
 import { figure } from "./rig/figures.ts";
 import { lookInside } from "./rig/inside.ts";
 import { judge } from "./rig/judge.ts";
@@ -24,7 +24,6 @@ import { printLong, runLong } from "./rig/long-run.ts";
 import type { Bench } from "./rig/measure.ts";
 import { measureMemories } from "./rig/memory.ts";
 import { plots } from "./rig/plots.ts";
-import { stopEverything } from "./rig/processes.ts";
 import { page, printJudged, printScenarios } from "./rig/report.ts";
 import {
   type Measurements,
@@ -105,12 +104,8 @@ async function main(args: readonly string[]): Promise<number> {
   const loader = await findLoader(options.load, say);
   const variants = await findVariants(options.variants);
   for (const [variant, why] of variants.leftOut) say(`left out: ${variant}, because ${why}`);
-  try {
-    const bench = { loader, upstream: await startUpstream(0) };
-    return options.requests > 0 ? await longRun(bench, variants, options) : await compare(bench, variants, options);
-  } finally {
-    await stopEverything();
-  }
+  const bench = { loader, upstream: await startUpstream(0) };
+  return options.requests > 0 ? longRun(bench, variants, options) : compare(bench, variants, options);
 }
 
 async function compare(bench: Bench, variants: Variants, options: Options): Promise<number> {
@@ -198,27 +193,4 @@ async function longRun(bench: Bench, variants: Variants, { requests }: Options):
   return runs.every((run) => run.failures === 0 && run.requests === requests) ? 0 : 1;
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`); // stdout is for the tables
-}
-
-// Ctrl-C reaches the children too, so that what waits for them fails; that is no error then.
-const interruption = new AbortController();
-
-function interrupted(): void {
-  interruption.abort();
-  void stopEverything().finally(() => process.exit(130));
-}
-
-process.once("SIGINT", interrupted);
-process.once("SIGTERM", interrupted);
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    if (interruption.signal.aborted) return;
-    const missing = error instanceof MissingProgram;
-    const text = missing ? error.message : `bench: ${error instanceof Error ? error.stack : error}`;
-    process.stderr.write(`${text}\n`);
-    process.exit(missing ? error.exitCode : 70);
-  },
-);
+runCommand("bench", () => main(process.argv.slice(2)));

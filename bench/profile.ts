@@ -7,11 +7,11 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Profiler } from "node:inspector";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { MissingProgram } from "../tools/missing-program.ts";
 import { runProgram } from "../tools/run-program.ts";
+import { runCommand, say } from "./rig/command.ts";
 import { findLoader } from "./rig/load.ts";
 import { account, type Measured } from "./rig/measure.ts";
-import { scratchFolder, stopEverything } from "./rig/processes.ts";
+import { scratchFolder } from "./rig/processes.ts";
 import { plain, type Table, terminalTable } from "./rig/tables.ts";
 import { findVariants, startStack, startUpstream } from "./rig/variants.ts";
 import { rewrite } from "./rig/work.ts";
@@ -24,7 +24,7 @@ const TOOL_TIMEOUT_MS = 60_000;
 /** What runs while a program watches, and what the program says. */
 type Run = () => Promise<Measured>;
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const folder = scratchFolder();
   const profileFile = join(folder, "server.cpuprofile");
   process.env.AGGLO_PROFILE = profileFile; // the server inherits it
@@ -42,6 +42,7 @@ async function main(): Promise<void> {
   print("Envoy, perf: self time", await profileByPerf(stack.proxy.pid, join(folder, "perf.data"), run));
   print("System calls of our server, strace", await countCalls(server, join(folder, "server.strace"), run));
   print("System calls of Envoy, strace", await countCalls(stack.proxy.pid, join(folder, "envoy.strace"), run));
+  return 0;
 }
 
 function cpuTable({ serverUs, proxyUs, upstreamUs, loaderUs, perSecond }: Measured): Table {
@@ -116,16 +117,4 @@ function print(title: string, table: Table): void {
   process.stdout.write(`${title}\n${terminalTable(table)}\n`);
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-process.once("SIGINT", () => void stopEverything().finally(() => process.exit(130)));
-main().then(
-  () => stopEverything().finally(() => process.exit(0)),
-  (error: unknown) => {
-    const missing = error instanceof MissingProgram;
-    say(missing ? error.message : `bench:profile: ${error instanceof Error ? error.stack : error}`);
-    process.exit(missing ? error.exitCode : 70);
-  },
-);
+runCommand("bench:profile", main);

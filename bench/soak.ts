@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { MissingProgram } from "../tools/missing-program.ts";
+import { runCommand, say } from "./rig/command.ts";
 import { startBenchEnvoy } from "./rig/envoy.ts";
 import { findLoader, type Loader } from "./rig/load.ts";
-import { type Running, scratchFolder, startProcess, stopEverything } from "./rig/processes.ts";
+import { type Running, scratchFolder, startProcess } from "./rig/processes.ts";
 import { withCircumstances, writeResults } from "./rig/results.ts";
 import { BINGE, listeningAddress } from "./rig/variants.ts";
 import { runClients } from "./soak/clients.ts";
@@ -40,7 +40,6 @@ async function main(args: string[]): Promise<number> {
   const text = printSoak(soak);
   await writeFile(file.replace(/json$/, "txt"), text);
   process.stdout.write(`${text}\n${file}\n`);
-  await stopEverything();
   return isPassed(soak) ? 0 : 1;
 }
 
@@ -129,21 +128,4 @@ async function reload(admin: string, write: Stack["write"], until: number): Prom
   return outcomes;
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`); // stdout is for the results
-}
-
-function interrupted(): void {
-  void stopEverything().finally(() => process.exit(130));
-}
-
-process.once("SIGINT", interrupted);
-process.once("SIGTERM", interrupted);
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    const missing = error instanceof MissingProgram;
-    process.stderr.write(`${missing ? error.message : `soak: ${error instanceof Error ? error.stack : error}`}\n`);
-    process.exit(missing ? error.exitCode : 70);
-  },
-);
+runCommand("soak", () => main(process.argv.slice(2)));

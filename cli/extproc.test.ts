@@ -1,26 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import http2 from "node:http2";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { readExposition } from "../engine/runtime/testing/exposition-reader.ts";
-import { startBinge } from "./testing.ts";
+import { type Started, servers } from "./testing/servers.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "agglo-extproc-"));
-const started: ReturnType<typeof startBinge>[] = [];
-afterEach(async () => {
-  for (const { child, ended } of started.splice(0)) {
-    child.kill("SIGKILL");
-    await ended;
-  }
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function file(name: string, text: string): string {
-  writeFileSync(join(folder, name), text);
-  return join(folder, name);
-}
+const { folder, file, startServer } = servers("extproc");
 
 const routes = (...names: string[]) =>
   JSON.stringify({
@@ -28,12 +14,8 @@ const routes = (...names: string[]) =>
     http: { version: 1, routes: names.map((name) => ({ name, request: { setHeaders: { "x-a": "b" } } })) },
   });
 
-async function start(
-  args: string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<{ server: ReturnType<typeof startBinge>; admin: string }> {
-  const server = startBinge(["extproc", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...args], folder, env);
-  started.push(server);
+async function start(args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ server: Started; admin: string }> {
+  const server = startServer(["extproc", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...args], env);
   const stderr = await server.said("admin on");
   return { server, admin: `http://${/admin on ([\d.:]+)/.exec(stderr)?.[1]}` };
 }
@@ -74,8 +56,7 @@ test("a file that binds nothing says so at start; text is a line for people, and
   expect(await server.said("ext_proc on")).toMatch(/^\S+Z info ext_proc on 127.0.0.1:\d+, no traffic is bound/);
   const socket = join(folder, "quiet.sock");
   const listen = ["--listen", "127.0.0.1:0", "--admin", `unix:${socket}`];
-  const quiet = startBinge(["extproc", "--config", unbound, ...listen, "--log-level", "error"], folder);
-  started.push(quiet);
+  const quiet = startServer(["extproc", "--config", unbound, ...listen, "--log-level", "error"]);
   await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 25_000); // the last thing before the lines
   quiet.child.kill("SIGKILL");
   expect((await quiet.ended).stderr).toBe("");

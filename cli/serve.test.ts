@@ -1,25 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
-import { startBinge } from "./testing.ts";
+import { describe, expect, test, vi } from "vitest";
+import { servers } from "./testing/servers.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "agglo-serve-"));
-const started: ReturnType<typeof startBinge>[] = [];
-afterEach(async () => {
-  for (const { child, ended } of started.splice(0)) {
-    child.kill("SIGKILL");
-    await ended;
-  }
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function file(name: string, text: string): string {
-  writeFileSync(join(folder, name), text);
-  return join(folder, name);
-}
+const { folder, file, startServer } = servers("serve");
 
 const marking = (value: string) =>
   JSON.stringify({
@@ -31,8 +17,7 @@ const marking = (value: string) =>
 const ADDRESSES = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
 
 async function start(args: string[], env: NodeJS.ProcessEnv = {}) {
-  const server = startBinge(["serve", ...ADDRESSES, ...args], folder, env);
-  started.push(server);
+  const server = startServer(["serve", ...ADDRESSES, ...args], env);
   const stderr = await server.said("admin on");
   const [, address = ""] = /events on (\S+), POST/.exec(stderr) ?? [];
   const [, admin] = /admin on ([\d.:]+)/.exec(stderr) ?? [];
@@ -74,7 +59,7 @@ test("a changed file is in use for the next request; a wrong one changes nothing
 describe("doors", () => {
   test("a token by reference alone, and anew when its file changes", async () => {
     const config = file("token.json", marking("x"));
-    const plain = startBinge(["serve", ...ADDRESSES, "--config", config, "--token", "s3cret"], folder);
+    const plain = startServer(["serve", ...ADDRESSES, "--config", config, "--token", "s3cret"]);
     const { code, stderr } = await plain.ended;
     expect([code, stderr]).toEqual([78, expect.stringMatching(/--token: a secret stands in the file itself/)]);
     expect(stderr).not.toContain("s3cret");
@@ -125,7 +110,7 @@ describe("doors", () => {
     [["--config", "none.json"], 78, /there is no such file/],
   ])("%j", async (args, code, message) => {
     const config = file("doors.json", marking("x"));
-    const ended = await startBinge(["serve", "--listen", "127.0.0.1:0", "--config", config, ...args], folder).ended;
+    const ended = await startServer(["serve", "--listen", "127.0.0.1:0", "--config", config, ...args]).ended;
     expect([ended.code, ended.stderr]).toEqual([code, expect.stringMatching(message)]);
   });
 });
@@ -147,7 +132,7 @@ test("the example of README: with --durable payments are archived, and what is n
   expect(readFileSync(join(queue, "dead-letters.ndjson"), "utf8")).toContain("archive: refused by is-payment");
   server.child.kill("SIGTERM");
   expect((await server.ended).code).toBe(0);
-  const again = startBinge(["queue", "ls", queue], folder);
+  const again = startServer(["queue", "ls", queue]);
   expect((await again.ended).code).toBe(0); // the lock is gone
 }, 60_000);
 

@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { openBytes } from "../engine/core/body/utf8.ts";
 import { type Coding, codingOf, decodeBody } from "../engine/runtime/codings.ts";
 import type { MemoryBudget } from "../engine/runtime/memory-budget.ts";
+import { decodeUtf8 } from "../engine/runtime/treat-content.ts";
 
 /**
  * - `tooLarge`: it, or what it decodes to, is larger than allowed
@@ -38,8 +39,7 @@ export async function readText(
     if (!budget.tryTake("decoded", content.length)) return OVERLOAD;
     held.decoded = content.length;
   }
-  if (!isUtf8(content)) return unreadable(`byte ${validBytes(content) + 1}: not valid UTF-8`);
-  return Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString("utf8");
+  return decodeUtf8(content) ?? unreadable(`byte ${validBytes(content) + 1}: not valid UTF-8`);
 }
 
 const OVERLOAD: BodyFailure = { failure: "overload", detail: "no memory is left for the body" };
