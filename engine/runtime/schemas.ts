@@ -8,7 +8,7 @@
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { fullFormats } from "ajv-formats/dist/formats.js";
-import { isContainer, isRawNumber, type JsonObject, type JsonValue, newObject, setOwn } from "../core/event/json.ts";
+import { isContainer, isRawNumber, type JsonObject, type JsonValue, withDoubles } from "../core/event/json.ts";
 import {
   type Regexps,
   type SchemaFlaw,
@@ -245,16 +245,6 @@ function count(value: JsonValue, census: Census): void {
     const keys = Object.keys(object);
     for (let i = 0; i < keys.length; i++) count(object[keys[i] as string] as JsonValue, census);
   }
-}
-
-/** A copy with raw numbers as doubles. */
-function withDoubles(value: JsonValue): JsonValue {
-  if (typeof value !== "object" || value === null) return value;
-  if (isRawNumber(value)) return Number(value.text);
-  if (Array.isArray(value)) return value.map(withDoubles);
-  const copy = newObject();
-  for (const [key, member] of Object.entries(value)) setOwn(copy, key, withDoubles(member));
-  return copy;
 }
 
 function errorOf(error: ErrorObject, root: JsonValue, names: ReadonlySet<string>): ValidationError {

@@ -1,7 +1,15 @@
 /** The Tees port for hosts whose pipelines wait for their tees, as the original's do: each goes straight to its system. */
 import { isObject } from "../core/event/json.ts";
 import { parseText } from "../core/event/parse.ts";
-import type { Counters, Delivery, SystemError, TeeSending, Tees, TeeTarget } from "../core/ports.ts";
+import {
+  type Counters,
+  type Delivery,
+  REPLY_DEPTH_MAX,
+  type SystemError,
+  type TeeSending,
+  type Tees,
+  type TeeTarget,
+} from "../core/ports.ts";
 import { failure, isSystemError } from "./failure.ts";
 import { keyPrefixAt, type Outgoing, type Sent, send } from "./send.ts";
 import type { SystemPort } from "./system.ts";
@@ -59,9 +67,6 @@ export type DropReason = "full" | "rate" | "tooLarge" | "retries" | "spool" | "s
 export function refusalReason(error: SystemError): "tooLarge" | "retries" {
   return error.code === "tooLarge" || error.code === "http413" ? "tooLarge" : "retries";
 }
-
-/** Deeper replies would overflow whoever prints the event later. */
-const REPLY_DEPTH_MAX = 64;
 
 /** A reply is a JSON object or nothing; `null` and `{}` are nothing too (agglo-behaviour 3.7, 11). */
 function deliveryOf(target: TeeTarget, reply: string): Delivery {

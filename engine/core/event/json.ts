@@ -48,6 +48,17 @@ export function numberOf(value: JsonValue): number | undefined {
   return isRawNumber(value) ? Number(value.text) : undefined;
 }
 
+/** A copy in which every number is a double: for readers that know no RawNumber. */
+export function withDoubles(value: JsonValue): JsonValue {
+  if (!isContainer(value)) return numberOf(value) ?? value;
+  if (isArray(value)) return value.map(withDoubles);
+  const copy = newObject();
+  const keys = Object.keys(value);
+  for (let i = 0; i < keys.length; i++)
+    setOwn(copy, keys[i] as string, withDoubles(value[keys[i] as string] as JsonValue));
+  return copy;
+}
+
 /** The word for a value in messages: its type, never its content. */
 export function typeName(value: JsonValue | undefined): string {
   if (value === undefined) return "nothing";

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { getOwn, isObject, isRawNumber, type JsonObject } from "./json.ts";
 import { parseText } from "./parse.ts";
@@ -57,7 +58,40 @@ describe("keys a client may choose", () => {
     expect(getOwn(value, "polluted")).toBeUndefined();
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
+
+  // nodejs/node#63785: V8 may take a key of an earlier text for one that is spelled with an escape.
+  test("a key is its own, whatever an earlier text had at its place", () => {
+    for (let i = 0; i < 100; i++) {
+      parse('{"h":[],"\\\\u0070as":0}');
+      expect(Object.keys(parse('{"h":1,"\\u0070assword":2}').value as JsonObject)).toEqual(["h", "password"]);
+      parse('[{"\\\\":"","a\\\\":1}]');
+      expect(parse('[{"\\\\":"","a\\"":["aba"]}]').value).toEqual([{ "\\": "", 'a"': ["aba"] }]);
+    }
+  });
+
+  test("any key in any spelling is read as what it means", () => {
+    const character = fc.tuple(fc.constantFrom("\\", '"', "/", "u", "a", "0", "6", "1", "\n"), fc.nat(2));
+    const key = fc.array(character, { maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 4 }), (spelled) => {
+        const keys = [...new Map(spelled.map((parts) => [parts.map(([char]) => char).join(""), parts])).entries()];
+        const text = `[${keys.map(([, parts]) => `{"h":\n"\\\\","${parts.map(spell).join("")}" : 1.0}`).join(", ")}]`;
+        const objects = parse(text).value as JsonObject[];
+        expect(objects.map((object) => Object.keys(object).find((name) => name !== "h"))).toEqual(
+          keys.map(([name]) => name),
+        );
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
+
+/** A character of a JSON string, in one of the ways that RFC 8259 section 7 has for it. */
+function spell([char, way]: [string, number]): string {
+  const code = `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  const short = JSON.stringify(char).slice(1, -1);
+  return [short, code, char === "/" ? "\\/" : short][way] as string;
+}
 
 describe("numbers", () => {
   const kept = [

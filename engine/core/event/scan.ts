@@ -1,7 +1,7 @@
 /**
  * A scanner over JSON text that knows where values begin and end, and nothing else. It decides what `JSON.parse` cannot:
  * nesting (before parsing: the parser takes millions of levels), the number of members (more than the keys parsed =
- * duplicate keys) and whether a double gives back every number's text. Validity is the parser's business: on text that
+ * duplicate keys), whether a key has an escape in it and whether a double gives back every number's text. Validity is the parser's business: on text that
  * is not JSON the scanner ends, with any answer. Offsets are string offsets; one pass, 1 µs per KB.
  */
 const QUOTE = 0x22;
@@ -30,10 +30,12 @@ export type Scan = {
   members: number;
   /** false: some number may not be given back by a double (a cheap test; parse.ts decides) */
   exact: boolean;
+  /** some key is spelled with a backslash (parse.ts says why that matters) */
+  escapedKey: boolean;
 };
 
 export function newScan(): Scan {
-  return { depth: 0, members: 0, exact: true };
+  return { depth: 0, members: 0, exact: true, escapedKey: false };
 }
 
 /** Scans text[start, end) into `scan`; stops where nesting passes `depthMax` (then scan.depth > depthMax). */
@@ -43,12 +45,19 @@ export function scanText(text: string, start: number, end: number, depthMax: num
   let deepest = 0;
   let members = 0;
   let exact = true;
+  let escapedKey = false;
+  let slash = nextSlash(text, start);
+  let string = start;
   let pos = start;
   while (pos < end) {
     const code = text.charCodeAt(pos);
     if (code === QUOTE) {
+      string = pos;
       pos = stringEnd(text, pos, end);
     } else if (code === COLON) {
+      // The string before is a key. Slashes of values before it are passed here, and each once.
+      if (slash < string) slash = nextSlash(text, string);
+      if (slash < pos) escapedKey = true;
       members++;
       pos++;
     } else if (code >= OPEN_BRACKET) {
@@ -68,6 +77,13 @@ export function scanText(text: string, start: number, end: number, depthMax: num
   scan.depth = deepest;
   scan.members = members;
   scan.exact = exact;
+  scan.escapedKey = escapedKey;
+}
+
+/** The offset of the first backslash from `pos` on; the text's length when there is none. */
+function nextSlash(text: string, pos: number): number {
+  const at = text.indexOf("\\", pos);
+  return at === -1 ? text.length : at;
 }
 
 /** Strings up to this long are looked through character by character. */
@@ -188,21 +204,25 @@ export function nextMember(cursor: MemberCursor): boolean {
 /** As nextMember, but looks no further than to where the value begins: `valueEnd` and `to` come with endValue. */
 export function nextValue(cursor: MemberCursor): boolean {
   const text = cursor.text;
+  if (isClosing(text.charCodeAt(cursor.to))) return false; // behind the last one
   const from = cursor.to + 1;
   let pos = skipSpace(text, from);
-  const code = text.charCodeAt(pos);
-  if (code === CLOSE_BRACE || code === CLOSE_BRACKET || pos >= cursor.end) {
+  if (isClosing(text.charCodeAt(pos)) || pos >= cursor.end) {
     cursor.to = pos;
     return false;
   }
   cursor.from = from;
   if (cursor.isObject) {
     const keyEnd = stringEnd(text, pos, cursor.end);
-    cursor.key = readKey(text, pos, keyEnd);
+    cursor.key = readString(text.slice(pos, keyEnd));
     pos = skipSpace(text, skipSpace(text, keyEnd) + 1);
   }
   cursor.valueStart = pos;
   return true;
+}
+
+function isClosing(code: number): boolean {
+  return code === CLOSE_BRACE || code === CLOSE_BRACKET;
 }
 
 /** Finds the end of the value that nextValue stands at. */
@@ -240,7 +260,7 @@ export function isComma(text: string, pos: number): boolean {
   return text.charCodeAt(pos) === COMMA;
 }
 
-function readKey(text: string, start: number, end: number): string {
-  const raw = text.slice(start + 1, end - 1);
-  return raw.indexOf("\\") === -1 ? raw : (JSON.parse(text.slice(start, end)) as string);
+/** What a string means; `source` is valid, with its quotes. */
+export function readString(source: string): string {
+  return source.indexOf("\\") === -1 ? source.slice(1, -1) : (JSON.parse(source) as string);
 }

@@ -11,12 +11,13 @@ import { effectIdOf, fault, newRunContext, type RunContext, retryableFault } fro
 import { CONDITION_FIELD, type ConfigOf, NAME_FIELD, type ProcessDefinition } from "../definition.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
 import { forkEvent } from "../event/event.ts";
-import { getOwn, isArray, type JsonObject, type JsonValue, newObject, setOwn } from "../event/json.ts";
+import { getOwn, isArray, type JsonObject, newObject, setOwn } from "../event/json.ts";
 import { merge } from "../event/merge.ts";
+import { parseText } from "../event/parse.ts";
 import { writeValue } from "../event/write.ts";
 import { Outcome } from "../outcome.ts";
 import { newStep, type Step } from "../plan.ts";
-import type { Delivery, Ports, TeeSending, TeeTarget } from "../ports.ts";
+import { type Delivery, type Ports, REPLY_DEPTH_MAX, type TeeSending, type TeeTarget } from "../ports.ts";
 import { commandFault } from "./command.ts";
 import { transformLater } from "./command-transformation.ts";
 import { withSide } from "./reserved.ts";
@@ -298,7 +299,7 @@ function record(context: RunContext, target: TeeTarget, id: string, response: st
   setOwn(entry, "uuid", id);
   setOwn(entry, "outputType", target.outputType);
   setOwn(entry, "connectionString", target.connectionString);
-  if (response !== "") setOwn(entry, "response", JSON.parse(response) as JsonValue);
+  if (response !== "") setOwn(entry, "response", parseText(response, 0, response.length, REPLY_DEPTH_MAX).value);
   const before = getOwn(context.event.side, TEE_OUTPUT_KEY);
   setOwn(context.event.side, TEE_OUTPUT_KEY, (isArray(before) ? before : []).concat([entry]));
 }

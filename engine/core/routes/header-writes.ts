@@ -1,6 +1,6 @@
 /** What a section writes beside the body of the message it treated: headers and metadata (http.md, "Headers", "Metadata"). */
 import type { Event } from "../event/event.ts";
-import { isRawNumber, type JsonObject, newObject, setOwn } from "../event/json.ts";
+import { isRawNumber, type JsonObject, newObject, setOwn, withDoubles } from "../event/json.ts";
 import { compilePath, lookup } from "../event/path.ts";
 import { stringify } from "../event/write.ts";
 import { headerValueError } from "./header.ts";
@@ -68,11 +68,9 @@ export function readMetadata(
     const write = writes[i] as MetadataWrite;
     const value = lookup(event, compilePath(write.reference));
     if (value === undefined) continue;
-    const text = stringify(value);
-    if (text.length > METADATA_CHARS_MAX) continue;
+    if (stringify(value).length > METADATA_CHARS_MAX) continue;
     found = found ?? newObject();
-    // Parsed again: numbers that are texts inside would be objects outside.
-    setOwn(found, write.key, isRawNumber(value) ? value.text : (JSON.parse(text) as JsonObject));
+    setOwn(found, write.key, isRawNumber(value) ? value.text : withDoubles(value));
   }
   return found;
 }
