@@ -80,14 +80,14 @@ async function verify({ dir }: Asked): Promise<number> {
     damages++;
     say(line);
   };
-  for await (const { segment, header, tornBytes, lost, damagedAt } of inspectSegments(disk, dir)) {
+  for await (const { segment, header, torn, lost, damagedAt } of inspectSegments(disk, dir)) {
     const { path, count } = segment;
     entries += count - lost;
     left += segment.left;
     if (header === "other") damaged(`${path}: written by another version of agglo`);
     if (damagedAt > 0) damaged(`${path}: byte ${damagedAt}: damaged, ${lost} events cannot be read`);
-    if (tornBytes > 0) {
-      say(`${path}: byte ${segment.bytes}: a write of ${tornBytes} bytes that is not finished; nobody was told of it`);
+    if (torn) {
+      say(`${path}: byte ${segment.bytes}: a write that is not finished; nobody was told of it`);
     }
   }
   let letters = 0;

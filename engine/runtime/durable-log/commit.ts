@@ -1,6 +1,6 @@
 /**
  * Group commit: everything that waits goes to the disk in one write and one fdatasync, then all who wait are answered.
- * While that is under way the next group gathers.
+ * While that is under way the next group gathers, and what the last one brought is given out.
  *
  * A write or sync that failed is final for its segment: the kernel may have dropped the pages and would say yes to the next
  * sync. What was on disk before is; those who wait are told; the next group begins a new segment.
@@ -12,13 +12,16 @@ import { RecordKind, recordBytes, writeHeader, writeRecord } from "./record.ts";
 import { reserve } from "./reserve.ts";
 import { addEntry, newSegment, type Segment, segmentPath, writeAll } from "./segment.ts";
 import { noteDiskFailure, type Shelf, tidy } from "./shelf.ts";
+import { takeSpare } from "./spare.ts";
 
 export type Committer = {
   shelf: Shelf;
   segmentBytes: number;
   nowMs(): number;
-  /** told of entries that are there to be taken: where the first one is, and their records */
+  /** told of entries that are on disk: where the first one is, and their records */
   onAppended(segment: Segment, start: number, records: Buffer): void;
+  /** told when the disk is at work or has none: the time to give out entries, since no group waits for that */
+  onLull(): void;
   waiting: Waiting[];
   /** of the records of those that wait or are being written */
   waitingBytes: number;
@@ -66,9 +69,17 @@ async function commitGroup(committer: Committer): Promise<void> {
   committer.waitingBytes -= bytes;
   const first = committer.nextOffset - group.length;
   for (const [i, { id, answer }] of group.entries()) answer(failure ?? { offset: first + i, id });
+  committer.shelf.timers.soon(() => commitNext(committer)); // whoever was answered may append again at once
+}
+
+function commitNext(committer: Committer): void {
+  if (committer.waiting.length > 0) {
+    void commitGroup(committer);
+    return;
+  }
   committer.committing = false;
-  if (committer.waiting.length > 0) schedule(committer);
-  else committer.onIdle?.();
+  committer.onLull();
+  committer.onIdle?.();
 }
 
 function takeGroup(committer: Committer): Waiting[] {
@@ -106,17 +117,22 @@ async function begin(committer: Committer): Promise<Segment> {
   const { shelf, nextOffset } = committer;
   const name = { first: nextOffset, salt: randomInt(2 ** 32), setAside: false };
   const path = segmentPath(shelf.dir, name);
-  const file = await shelf.disk.open(path, "create");
+  const spare = takeSpare(shelf);
+  const file = spare?.file ?? (await shelf.disk.open(path, "create"));
+  let named = spare?.path ?? path;
   try {
     await writeAll(file, writeHeader(nextOffset), 0);
     await file.dataSync();
+    if (spare !== undefined) await shelf.disk.rename(spare.path, path);
+    named = path;
     await shelf.disk.syncFolder(shelf.dir);
   } catch (error) {
     await file.close();
-    await shelf.disk.unlink(path);
+    await shelf.disk.unlink(named);
     throw error;
   }
   const segment = newSegment(shelf.dir, name, file);
+  segment.reservedTo = spare?.bytes ?? 0;
   shelf.segments.push(segment);
   shelf.bytes += segment.bytes;
   void tidy(shelf); // the one before may go now
@@ -135,7 +151,9 @@ async function write(committer: Committer, segment: Segment, group: readonly Wai
   }
   await reserve(segment, bytes, committer.segmentBytes);
   await writeAll(segment.file, records, segment.bytes);
-  await segment.file.dataSync();
+  const synced = segment.file.dataSync();
+  committer.onLull();
+  await synced;
   const start = segment.bytes;
   for (const one of group) {
     addEntry(segment, segment.bytes, timeMs);
@@ -154,6 +172,7 @@ export async function endActive(committer: Committer): Promise<void> {
   if (active === undefined) return;
   try {
     await writeEnd(active);
+    active.finished = true;
     shelf.bytes += recordBytes("", EMPTY);
   } catch (error) {
     noteDiskFailure(shelf, `${active.path}: its end cannot be written`, error);

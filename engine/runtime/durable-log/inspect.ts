@@ -1,4 +1,5 @@
 /** A log as it stands on disk, for whoever looks: takes no lock, changes nothing, also while another process has it open. */
+import { basename } from "node:path";
 import { errorCode } from "../../systems/failure.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import type { Entry } from "./log.ts";
@@ -16,7 +17,8 @@ export async function* inspectSegments(disk: Disk, dir: string): AsyncGenerator<
       const scan = await scanSegment(dir, name, file, names[i + 1]?.first ?? Number.POSITIVE_INFINITY);
       const marks = await openExisting(disk, scan.segment.marks.path);
       if (marks !== undefined) await scanMarks(scan.segment, marks).finally(() => marks.close());
-      yield scan;
+      // Its file may have been taken for another segment while it was read.
+      if ((await disk.list(dir)).includes(basename(scan.segment.path))) yield scan;
     } finally {
       await file.close();
     }

@@ -128,6 +128,48 @@ it("removes a segment when all of its entries are done, and no other", async () 
   expect(await again.log.take()).toMatchObject({ id: first.id });
 });
 
+it.each(["processDies", "powerFails"] as const)(
+  "writes a finished segment's file over, of which nothing comes back when the %s",
+  async (how) => {
+    const disk = simulated();
+    const { log } = await open(disk, { segmentBytes: 1000 });
+    const old = ["a", "b", "c", "d"].map((text) => text.repeat(170));
+    for (const text of old) await append(log, text);
+    await append(log, "e".repeat(500)); // in the second one
+    for (const _ of old) log.ack((await log.take()) as Entry);
+    await expect.poll(() => disk.files()).toContain(`${DIR}/spare`);
+    await append(log, "f".repeat(500)); // the second one is full
+    expect(disk.files()).not.toContain(`${DIR}/spare`);
+    const [, third] = segments(disk) as [string, string];
+    expect(disk.bytesOf(third).toString("latin1")).toContain("d".repeat(170));
+    const left = disk[how]();
+    const again = await open(left, { segmentBytes: 1000 });
+    expect(await texts(again.log)).toEqual(["e".repeat(500), "f".repeat(500)]);
+    expect(again.problems).toEqual([]);
+    await again.log.close();
+    for (const path of left.files()) expect(left.bytesOf(path).toString("latin1")).not.toContain("dddd");
+  },
+);
+
+it("lets go of the file that it has put by when it is closed, and when it is opened after a crash", async () => {
+  const spare = `${DIR}/spare`;
+  const disk = simulated();
+  const { log } = await open(disk, { segmentBytes: 200 });
+  const putOneBy = async (own: DurableLog, on: SimulatedDisk) => {
+    for (const text of ["a", "b"]) await append(own, text.repeat(150));
+    own.ack((await own.take()) as Entry);
+    await expect.poll(() => on.files()).toContain(spare);
+  };
+  await putOneBy(log, disk);
+  const left = disk.processDies();
+  const again = await open(left, { segmentBytes: 200 });
+  expect(left.files()).not.toContain(spare);
+  again.log.ack((await again.log.take()) as Entry);
+  await putOneBy(again.log, left);
+  await again.log.close();
+  expect(left.files()).not.toContain(spare);
+});
+
 it("has room ahead of what is written, which is no torn write after a crash, and gives it back at the end", async () => {
   const disk = simulated();
   const { log } = await open(disk);
@@ -160,10 +202,10 @@ it("cuts a torn tail, and says so", async () => {
   const disk = simulated();
   const { log } = await open(disk);
   await append(log, "kept");
+  await append(log, "torn"); // nothing behind it says that it was on disk
   const [segment] = segments(disk) as [string];
   const left = disk.processDies();
-  const file = await left.open(segment, "write");
-  await file.write(Buffer.from("half a record, which nobody was told of, longer than a head"), await file.size());
+  left.damage(segment, disk.bytesOf(segment).indexOf("torn"));
   const again = await open(left);
   expect(await texts(again.log)).toEqual(["kept"]);
   expect(again.problems).toEqual([expect.stringContaining("was not finished, nobody was told of it; cut")]);

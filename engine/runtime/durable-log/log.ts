@@ -18,7 +18,7 @@ import { ID_CHARS_MAX, PAYLOAD_BYTES_MAX, recordBytes } from "./record.ts";
 import { recover } from "./recover.ts";
 import { lowest, type Segment } from "./segment.ts";
 import { closeShelf, newShelf, type Shelf } from "./shelf.ts";
-import { ack, appended, endTaking, newTaking, release, type Taking, take, viewEntries } from "./taking.ts";
+import { ack, appended, endTaking, newTaking, release, serve, type Taking, take, viewEntries } from "./taking.ts";
 
 export type LogOptions = {
   /** made where it is missing; one process at a time */
@@ -26,7 +26,10 @@ export type LogOptions = {
   disk: Disk;
   /** a segment takes no more entries beyond this; its file goes when all of its entries are done. 64 MiB when left out. */
   segmentBytes?: number;
-  /** of all files together, dead letters included: beyond it appending answers `full`. 10 GiB when left out. */
+  /**
+   * Of all files together, dead letters included: beyond it appending answers `full`. 10 GiB when left out. One more
+   * segment's file may be put by (spare.ts).
+   */
   bytesMax?: number;
   /** an entry's, at most. 16 MiB when left out. */
   payloadBytesMax?: number;
@@ -177,6 +180,7 @@ async function openLocked(options: LogOptions, lock: Lock): Promise<DurableLog |
     segmentBytes: Math.min(SEGMENT_BYTES_MAX, options.segmentBytes ?? SEGMENT_BYTES),
     nowMs,
     onAppended: (segment, start, records) => appended(taking, segment, start, records),
+    onLull: () => void serve(taking),
     waiting: [],
     waitingBytes: 0,
     nextOffset: last === undefined ? 1 : last.name.first + Math.max(1, last.count),
@@ -220,7 +224,13 @@ function durableLog(log: Log): DurableLog {
 /** It names files, headers and keys elsewhere. */
 const PLAIN_ID = /^[A-Za-z0-9._-]+$/;
 
-async function append(log: Log, payload: Uint8Array, id: string = randomUUID()): Promise<Appended | LogFailure> {
+// Not async: that would be a promise more for each entry.
+function append(log: Log, payload: Uint8Array, id: string = randomUUID()): Promise<Appended | LogFailure> {
+  const failure = whyNotAppended(log, payload, id);
+  return failure === undefined ? commit(log.committer, id, payload) : Promise.resolve(failure);
+}
+
+function whyNotAppended(log: Log, payload: Uint8Array, id: string): LogFailure | undefined {
   const { committer, payloadBytesMax, waitingBytesMax } = log;
   if (log.closing !== undefined) return logFailure("closed", "the log is closed");
   if (payload.byteLength > payloadBytesMax) {
@@ -233,7 +243,7 @@ async function append(log: Log, payload: Uint8Array, id: string = randomUUID()):
     return logFailure("busy", "the disk is behind with what it has to write");
   }
   if (!hasRoom(log, recordBytes(id, payload))) return logFailure("full", `the log has its ${log.bytesMax} bytes`);
-  return commit(committer, id, payload);
+  return undefined;
 }
 
 function hasRoom({ shelf, committer, letters, bytesMax }: Log, bytes: number): boolean {

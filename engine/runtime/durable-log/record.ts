@@ -12,7 +12,7 @@
  * much of the segment was on disk when the record was written. So a reader can tell what was never acknowledged (a torn
  * tail: nothing behind it claims it) from what was and is damaged. The salt is random: where a record is damaged, nothing
  * that a client has put into a payload can pass for the next one.
- * Zeros behind the last record are room for the next (reserve.ts).
+ * Behind the last record may be room for more: zeros (reserve.ts), or what stood there before (spare.ts).
  *
  * `<the same>.marks`, 32 bytes each: checksum u32, begun with the salt · kind u8 · zero u24 · attempts f64 · offset f64 ·
  * due f64 (Unix ms). Kinds: 1 done, 2 released. One that does not hold its checksum was never written; the others stand.
@@ -20,7 +20,7 @@
 import { crc32 } from "node:zlib";
 
 export const HEADER_BYTES = 24;
-const RECORD_HEAD_BYTES = 32;
+export const RECORD_HEAD_BYTES = 32;
 export const MARK_BYTES = 32;
 
 export const RecordKind = { entry: 1, end: 2 } as const;
@@ -94,13 +94,18 @@ export function readRecord(bytes: Buffer, at: number, salt: number): LogRecord |
   if (crc32(bytes.subarray(at + 4, end), salt) !== bytes.readUInt32LE(at)) return undefined;
   return {
     kind: bytes[at + 8] as number,
-    offset: bytes.readDoubleLE(at + 16),
+    offset: offsetAt(bytes, at),
     syncedBytes: bytes.readUInt32LE(at + 12),
     timeMs: bytes.readDoubleLE(at + 24),
     id: bytes.toString("latin1", at + RECORD_HEAD_BYTES, payloadAt),
     payload: bytes.subarray(payloadAt, end),
     length,
   };
+}
+
+/** Which entry would stand at a place that has room for a record's head. */
+export function offsetAt(bytes: Buffer, at: number): number {
+  return bytes.readDoubleLE(at + 16);
 }
 
 export type Mark = { kind: number; offset: number; attempts: number; dueAtMs: number };

@@ -5,6 +5,7 @@ import { type LogFailure, logFailure } from "./log-failure.ts";
 import { type Scan, scanMarks, scanSegment } from "./scan.ts";
 import { readName, type Segment, type SegmentName, segmentPath } from "./segment.ts";
 import { noteDiskFailure, type Shelf, setAside, tidy } from "./shelf.ts";
+import { removeSpare } from "./spare.ts";
 
 /** The segments that a folder has, by their first offsets. Rejects as the disk does. */
 export async function listSegments(disk: Shelf["disk"], dir: string): Promise<SegmentName[]> {
@@ -27,22 +28,22 @@ export async function recover(shelf: Shelf): Promise<LogFailure | undefined> {
     shelf.depth += scan.segment.left;
   }
   await removeOrphans(shelf);
+  await removeSpare(shelf);
   await tidy(shelf);
   return undefined;
 }
 
 async function mend(shelf: Shelf, scan: Scan): Promise<void> {
-  const { segment, tornBytes } = scan;
+  const { segment } = scan;
   if (scan.damagedAt > 0 && !segment.name.setAside) {
     shelf.problems.entriesLost += scan.lost;
     await setAside(shelf, segment, `damaged at byte ${scan.damagedAt}, ${scan.lost} entries cannot be read`);
   }
   if (segment.name.setAside || scan.ended) return;
   try {
-    if (tornBytes > 0) {
+    if (scan.torn) {
       shelf.problems.tornTails++;
-      shelf.onProblem(`${segment.path}: a write of ${tornBytes} bytes was not finished, nobody was told of it; cut`);
-      await segment.file.truncate(segment.bytes);
+      shelf.onProblem(`${segment.path}: a write at byte ${segment.bytes} was not finished, nobody was told of it; cut`);
     }
     // With it goes to the disk what a dead process has written and not synced.
     await writeEnd(segment);

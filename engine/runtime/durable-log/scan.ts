@@ -5,6 +5,8 @@ import {
   type LogRecord,
   MARK_BYTES,
   MarkKind,
+  offsetAt,
+  RECORD_HEAD_BYTES,
   RecordKind,
   readHeader,
   readMark,
@@ -18,8 +20,8 @@ export type Scan = {
   header: "ours" | "other" | "damaged";
   /** it has its end */
   ended: boolean;
-  /** bytes of an unfinished write at its end, of which nobody was told */
-  tornBytes: number;
+  /** behind its last record is a write that was not finished, of which nobody was told */
+  torn: boolean;
   /** acknowledged entries that cannot be read */
   lost: number;
   /** where the first damage is; 0: there is none */
@@ -30,7 +32,7 @@ export type Scan = {
 export async function scanSegment(dir: string, name: SegmentName, file: DiskFile, before: number): Promise<Scan> {
   const segment = newSegment(dir, name, file);
   const header = readHeader(await readPiece(file, 0, HEADER_BYTES));
-  const scan: Scan = { segment, header, ended: false, tornBytes: 0, lost: 0, damagedAt: 0 };
+  const scan: Scan = { segment, header, ended: false, torn: false, lost: 0, damagedAt: 0 };
   if (header === "other") return scan;
   const size = await file.size();
   for (;;) {
@@ -40,7 +42,7 @@ export async function scanSegment(dir: string, name: SegmentName, file: DiskFile
     // Rare: what is left is looked through byte by byte.
     const rest = await readPiece(file, segment.bytes, left);
     if (!isClaimed(rest, scan)) {
-      scan.tornBytes = lengthWithoutZeros(rest);
+      scan.torn = beginsRecord(rest, scan);
       break;
     }
     if (scan.damagedAt === 0) scan.damagedAt = segment.bytes;
@@ -50,11 +52,9 @@ export async function scanSegment(dir: string, name: SegmentName, file: DiskFile
   return scan;
 }
 
-/** Zeros at the end are room that was reserved. */
-function lengthWithoutZeros(rest: Buffer): number {
-  let length = rest.length;
-  while (length > 0 && rest[length - 1] === 0) length--;
-  return length;
+/** Else what stands there is room for more: zeros, or records of a segment whose file it was. */
+function beginsRecord(rest: Buffer, { segment }: Scan): boolean {
+  return rest.length >= RECORD_HEAD_BYTES && offsetAt(rest, 0) === segment.name.first + segment.count;
 }
 
 const PIECE_BYTES = 1024 * 1024;
@@ -106,7 +106,7 @@ function placeOfNext(rest: Buffer, from: number, scan: Scan): number {
   for (let at = from; at + MARK_BYTES <= rest.length; at++) {
     const kind = rest[at + 8];
     if (kind !== RecordKind.entry && kind !== RecordKind.end) continue;
-    if (rest[at + 10] !== 0 || rest[at + 11] !== 0 || !(rest.readDoubleLE(at + 16) >= name.first + count)) continue;
+    if (rest[at + 10] !== 0 || rest[at + 11] !== 0 || !(offsetAt(rest, at) >= name.first + count)) continue;
     if (typeof readRecord(rest, at, name.salt) === "object") return at;
   }
   return rest.length;

@@ -12,7 +12,7 @@ export type Segment = {
   file: DiskFile;
   /** up to here it is written and synced; the next record goes here */
   bytes: number;
-  /** up to here its file has room (reserve.ts); Infinity: it gets none */
+  /** up to here its file has room (reserve.ts, spare.ts); Infinity: it gets none */
   reservedTo: number;
   /** entries it has, readable or not; the offset of the i-th is name.first + i */
   count: number;
@@ -29,6 +29,8 @@ export type Segment = {
   /** entries that were released and are not done, by offset */
   released: Map<number, Released>;
   marks: Marks;
+  /** it got its end from this process, and no write of it failed */
+  finished: boolean;
 };
 
 export type Released = { attempts: number; dueAtMs: number };
@@ -74,6 +76,7 @@ export function newSegment(dir: string, name: SegmentName, file: DiskFile): Segm
     left: 0,
     released: new Map(),
     marks: { path: join(dir, `${stem(name)}.marks`), file: undefined, bytes: 0, pending: [] },
+    finished: false,
   };
 }
 
@@ -110,12 +113,18 @@ export function lowest(segment: Segment): number {
   return segment.low;
 }
 
-/** Gone from the folder; its marks only when that is on disk: until then they say that its entries are done. */
+/** Gone from the folder. Rejects as the disk does. */
 export async function removeSegment(disk: Disk, dir: string, segment: Segment): Promise<void> {
-  await closeSegment(segment);
+  await segment.file.close();
   await disk.unlink(segment.path);
   await disk.syncFolder(dir);
-  if (segment.marks.bytes > 0) await disk.unlink(segment.marks.path);
+  await removeMarks(disk, segment);
+}
+
+/** Only when on disk the segment is gone: until then they say that its entries are done. Rejects as the disk does. */
+export async function removeMarks(disk: Disk, { marks }: Segment): Promise<void> {
+  await marks.file?.close();
+  if (marks.bytes > 0) await disk.unlink(marks.path);
 }
 
 export async function closeSegment(segment: Segment): Promise<void> {

@@ -7,6 +7,7 @@ import type { Disk } from "./disk.ts";
 import type { LogProblems } from "./log.ts";
 import { MARK_BYTES, MarkKind, writeMark } from "./record.ts";
 import { closeSegment, type Released, removeSegment, type Segment, segmentPath, setDone, writeAll } from "./segment.ts";
+import { isSpare, putBy, removeSpare, type Spare } from "./spare.ts";
 
 export type Shelf = {
   dir: string;
@@ -16,6 +17,8 @@ export type Shelf = {
   segments: Segment[];
   /** of all files of segments and their marks */
   bytes: number;
+  /** beside them; undefined: none */
+  spare: Spare | undefined;
   /** entries that are not done */
   depth: number;
   problems: LogProblems;
@@ -32,6 +35,7 @@ export function newShelf(of: Pick<Shelf, "dir" | "disk" | "timers" | "onProblem"
     ...of,
     segments: [],
     bytes: 0,
+    spare: undefined,
     depth: 0,
     problems: { tornTails: 0, segmentsSetAside: 0, entriesLost: 0, diskFailures: 0 },
     tidying: Promise.resolve(),
@@ -119,7 +123,8 @@ async function remove(shelf: Shelf, segment: Segment): Promise<void> {
   shelf.segments.splice(shelf.segments.indexOf(segment), 1);
   shelf.bytes -= segment.bytes + segment.marks.bytes;
   try {
-    await removeSegment(shelf.disk, shelf.dir, segment);
+    if (isSpare(shelf, segment)) await putBy(shelf, segment);
+    else await removeSegment(shelf.disk, shelf.dir, segment);
   } catch (error) {
     noteDiskFailure(shelf, `${segment.path}: all of its entries are done, but it cannot be removed`, error);
   }
@@ -155,6 +160,7 @@ export async function closeShelf(shelf: Shelf): Promise<void> {
     }
   }
   try {
+    await removeSpare(shelf);
     await shelf.disk.syncFolder(shelf.dir); // files of marks may be new
   } catch (error) {
     noteDiskFailure(shelf, shelf.dir, error);

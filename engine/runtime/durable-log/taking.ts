@@ -69,11 +69,10 @@ export function endTaking(taking: Taking): void {
 export function appended(taking: Taking, segment: Segment, start: number, records: Buffer): void {
   const isNext = segment.starts[taking.cursor - segment.name.first] === start;
   if (isNext && !taking.serving) taking.inOrder.have(segment, start, records);
-  void serve(taking);
 }
 
 /** Gives entries to those who wait for one, as long as there are both. Never rejects. */
-async function serve(taking: Taking): Promise<void> {
+export async function serve(taking: Taking): Promise<void> {
   if (taking.serving) return;
   taking.serving = true;
   while (taking.takers.length > 0) {
