@@ -23,22 +23,23 @@ export function giveBack(budget: MemoryBudget, held: Held): void {
   held.decoded = 0;
 }
 
-/** Never rejects. What `held` says afterwards is to be given back when the body is no longer needed. */
-export async function readText(
+/** Calls back once. What `held` says then is to be given back when the body is no longer needed. */
+export function readText(
   request: IncomingMessage,
   bytesMax: number,
   budget: MemoryBudget,
   held: Held,
-): Promise<string | BodyFailure> {
-  const body = await collect(request, bytesMax, budget, held);
-  if ("failure" in body) return body;
-  const coding = codingOf(request.headers["content-encoding"]);
-  const content = coding === undefined || coding === "identity" ? body : await decode(coding, body, bytesMax);
-  if ("failure" in content) return content;
-  if (content !== body) {
-    if (!budget.tryTake("decoded", content.length)) return OVERLOAD;
-    held.decoded = content.length;
-  }
+  done: (text: string | BodyFailure) => void,
+): void {
+  collect(request, bytesMax, budget, held, (body) => {
+    const coding = codingOf(request.headers["content-encoding"]);
+    if (!(body instanceof Uint8Array)) done(body);
+    else if (coding === undefined || coding === "identity") done(textOf(body));
+    else void decode(coding, body, bytesMax, budget, held).then(done);
+  });
+}
+
+function textOf(content: Uint8Array): string | BodyFailure {
   return decodeUtf8(content) ?? unreadable(`byte ${validBytes(content) + 1}: not valid UTF-8`);
 }
 
@@ -56,37 +57,54 @@ function collect(
   bytesMax: number,
   budget: MemoryBudget,
   held: Held,
-): Promise<Buffer | BodyFailure> {
+  done: (body: Buffer | BodyFailure) => void,
+): void {
   const announced = Number(request.headers["content-length"] ?? 0);
-  if (!budget.tryTake("bodies", announced)) return Promise.resolve(OVERLOAD);
+  if (!budget.tryTake("bodies", announced)) {
+    done(OVERLOAD);
+    return;
+  }
   held.bodies = announced;
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const fail = (failure: BodyFailure): void => {
-      request.removeListener("data", onData);
-      resolve(failure);
-    };
-    const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      if (bytes > bytesMax) fail(TOO_LARGE);
-      else if (bytes > held.bodies && !budget.tryTake("bodies", bytes - held.bodies)) fail(OVERLOAD);
-      else {
-        held.bodies = Math.max(held.bodies, bytes);
-        chunks.push(chunk);
-      }
-    };
-    request.on("data", onData);
-    request.once("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    request.once("close", () => resolve(GONE)); // behind the end it changes nothing
-    request.once("error", () => resolve(GONE));
-  });
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let isDone = false;
+  const settle = (body: Buffer | BodyFailure): void => {
+    if (isDone) return;
+    isDone = true;
+    request.removeListener("data", onData);
+    done(body);
+  };
+  const onData = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > bytesMax) settle(TOO_LARGE);
+    else if (bytes > held.bodies && !budget.tryTake("bodies", bytes - held.bodies)) settle(OVERLOAD);
+    else {
+      held.bodies = Math.max(held.bodies, bytes);
+      chunks.push(chunk);
+    }
+  };
+  request.on("data", onData);
+  request.on("end", () => settle(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+  request.on("close", () => settle(GONE));
+  request.on("error", closes);
 }
 
-async function decode(coding: Coding, body: Buffer, bytesMax: number): Promise<Uint8Array | BodyFailure> {
+function closes(): void {}
+
+/** Never rejects. */
+async function decode(
+  coding: Coding,
+  body: Buffer,
+  bytesMax: number,
+  budget: MemoryBudget,
+  held: Held,
+): Promise<string | BodyFailure> {
   const content = await decodeBody(coding, body, bytesMax);
   if (content === "unparsable") return unreadable(`the body is not valid ${coding}`);
-  return content === "tooLarge" ? TOO_LARGE : content;
+  if (content === "tooLarge") return TOO_LARGE;
+  if (!budget.tryTake("decoded", content.length)) return OVERLOAD;
+  held.decoded = content.length;
+  return textOf(content);
 }
 
 /** How many bytes at the beginning are whole characters. */

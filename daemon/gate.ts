@@ -49,7 +49,7 @@ export function overloaded(detail: string, accept: string): PostAnswer {
 
 const RETRY_AFTER: Header = { name: "retry-after", value: "1" };
 
-export function withHeader(answer: PostAnswer, header: Header): PostAnswer {
+function withHeader(answer: PostAnswer, header: Header): PostAnswer {
   return { ...answer, headers: [...answer.headers, header] };
 }
 

@@ -9,7 +9,7 @@ import { whyUnreadable } from "../engine/runtime/unreadable.ts";
 import { type BodyFailure, giveBack, type Held, readText } from "./body.ts";
 import { CLIENT_GONE, type Counts, countRequest } from "./counts.ts";
 import type { OnRequest } from "./door.ts";
-import { atGate, bodyTooLarge, type GateOptions, overloaded, withHeader } from "./gate.ts";
+import { atGate, bodyTooLarge, type GateOptions, overloaded } from "./gate.ts";
 
 /** The events of one request. */
 export type Delivery = {
@@ -19,8 +19,8 @@ export type Delivery = {
   wanted: Wanted & { contentType: string };
 };
 
-/** Answers when it is done with the events, whatever that means. Never rejects. */
-export type Take = (delivery: Delivery) => Promise<PostAnswer>;
+/** Answers when it is done with the events, whatever that means; at once where nothing was waited for. Never rejects. */
+export type Take = (delivery: Delivery) => PostAnswer | Promise<PostAnswer>;
 
 export type RequestOptions = GateOptions & {
   take: Take;
@@ -41,59 +41,97 @@ export function messageIdOf({ id, body }: Pick<Delivery, "id" | "body">, index: 
   return body.events.length === 1 ? id : `${id}.${index + 1}`;
 }
 
+/** A request that is not answered yet. */
+type Exchange = {
+  request: IncomingMessage;
+  response: ServerResponse;
+  options: RequestOptions;
+  outbox: Outgoing[];
+  held: Held;
+  /** its message id; "" before it has events */
+  id: string;
+};
+
+// Functions that call each other where `await` would stand: a promise for each of them is a tenth of a request.
 export function newRequests(options: RequestOptions): OnRequest {
-  return (request, response, awaitsContinue) => void respond(request, response, awaitsContinue, options);
+  const outbox: Outgoing[] = [];
+  return (request, response, awaitsContinue) => {
+    const exchange: Exchange = { request, response, options, outbox, held: { bodies: 0, decoded: 0 }, id: "" };
+    options.counts.inProgress++;
+    const early = attempt(exchange, earlyAnswer);
+    if (early !== undefined) {
+      if (awaitsContinue) response.shouldKeepAlive = false; // nobody can know whether the body comes nevertheless
+      finish(exchange, early);
+      return;
+    }
+    if (awaitsContinue) response.writeContinue();
+    readText(request, options.bodyBytesMax, options.budget, exchange.held, (text) => takeText(exchange, text));
+  };
 }
 
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  awaitsContinue: boolean,
-  options: RequestOptions,
-): Promise<void> {
-  const { counts, budget } = options;
-  const held: Held = { bodies: 0, decoded: 0 };
-  counts.inProgress++;
-  let answer: PostAnswer | undefined;
+/** What `step` answers; where it throws, the answer to a bug. */
+function attempt<Answer>(
+  exchange: Exchange,
+  step: (exchange: Exchange, text: string) => Answer,
+  text = "",
+): Answer | PostAnswer {
   try {
-    answer = await answerTo(request, response, awaitsContinue, options, held);
+    return step(exchange, text);
   } catch (error) {
-    options.onBug(error);
-    answer = refusePost(500, "a bug of ours; the log has it", request.headers.accept ?? "");
+    return bug(exchange, error);
   }
-  counts.inProgress--;
-  giveBack(budget, held);
-  countRequest(counts, answer === undefined ? CLIENT_GONE : answer.status);
-  if (answer !== undefined) send(request, response, answer, options.isLeaving());
 }
 
-/** undefined: there is nobody to answer. */
-async function answerTo(
-  request: IncomingMessage,
-  response: ServerResponse,
-  awaitsContinue: boolean,
-  options: RequestOptions,
-  held: Held,
-): Promise<PostAnswer | undefined> {
-  const accept = request.headers.accept ?? "";
-  const early = atGate(request, options) ?? tooMany(options, accept);
-  if (early !== undefined) {
-    if (awaitsContinue) response.shouldKeepAlive = false; // nobody can know whether the body comes nevertheless
-    return early;
+function bug({ request, options }: Exchange, error: unknown): PostAnswer {
+  options.onBug(error);
+  return refusePost(500, "a bug of ours; the log has it", acceptOf(request));
+}
+
+/** What can be answered before the body comes. */
+function earlyAnswer({ request, options }: Exchange): PostAnswer | undefined {
+  return atGate(request, options) ?? tooMany(options, acceptOf(request));
+}
+
+function acceptOf(request: IncomingMessage): string {
+  return request.headers.accept ?? "";
+}
+
+function takeText(exchange: Exchange, text: string | BodyFailure): void {
+  if (typeof text !== "string") {
+    const isGone = text.failure === "gone";
+    finish(exchange, isGone ? undefined : failed(text, exchange.options, acceptOf(exchange.request)));
+    return;
   }
-  if (awaitsContinue) response.writeContinue();
-  const text = await readText(request, options.bodyBytesMax, options.budget, held);
-  if (typeof text !== "string") return text.failure === "gone" ? undefined : failed(text, options, accept);
+  const answer = attempt(exchange, takeEvents, text);
+  if (!(answer instanceof Promise)) finish(exchange, answer);
+  else
+    answer.then(
+      (settled) => finish(exchange, settled),
+      (error: unknown) => finish(exchange, bug(exchange, error)),
+    );
+}
+
+function takeEvents(exchange: Exchange, text: string): PostAnswer | Promise<PostAnswer> {
+  const { request, options, held } = exchange;
   options.counts.bytes += held.bodies;
   const contentType = request.headers["content-type"] ?? "";
+  const accept = acceptOf(request);
   const body = readEvents(text, contentType);
   if (body.fault !== undefined) {
     return refusePost(body.fault === "tooLarge" ? 413 : 400, whyUnreadable(text, body), accept);
   }
-  const id = randomUUID();
+  exchange.id = randomUUID();
   const wanted = { output: wantsOutput(request.url ?? ""), accept, contentType };
-  const answer = await options.take({ body, id, wanted });
-  return withHeader(answer, { name: MESSAGE_ID, value: id });
+  return options.take({ body, id: exchange.id, wanted });
+}
+
+/** `answer` undefined: there is nobody to answer. */
+function finish(exchange: Exchange, answer: PostAnswer | undefined): void {
+  const { counts, budget } = exchange.options;
+  counts.inProgress--;
+  giveBack(budget, exchange.held);
+  countRequest(counts, answer === undefined ? CLIENT_GONE : answer.status);
+  if (answer !== undefined) sendSoon({ exchange, answer });
 }
 
 function tooMany({ counts, inProgressMax }: RequestOptions, accept: string): PostAnswer | undefined {
@@ -114,11 +152,32 @@ function wantsOutput(url: string): boolean {
 /** Of a body that nobody wants any more: so much is read past, or its sender would hear a reset in place of the answer. */
 const PAST_BYTES_MAX = 16 * 1024 * 1024;
 
-function send(request: IncomingMessage, response: ServerResponse, answer: PostAnswer, isLast: boolean): void {
+type Outgoing = { exchange: Exchange; answer: PostAnswer };
+
+/**
+ * When all that was read in this turn has been dealt with, all of its answers are written: a client that waits is then
+ * woken once and not by each of them, which costs more than an event does (bench/README.md).
+ */
+function sendSoon(outgoing: Outgoing): void {
+  const { outbox } = outgoing.exchange;
+  if (outbox.push(outgoing) > 1) return;
+  setImmediate(() => {
+    for (const { exchange, answer } of outbox.splice(0)) {
+      try {
+        send(exchange, answer);
+      } catch (error) {
+        exchange.options.onBug(error);
+        exchange.response.destroy();
+      }
+    }
+  });
+}
+
+function send({ request, response, options, id }: Exchange, answer: PostAnswer): void {
   const { status, contentType, body, headers } = answer;
-  if (isLast) response.shouldKeepAlive = false;
-  const length = String(Buffer.byteLength(body));
-  const written = ["content-type", contentType, "content-length", length];
+  if (options.isLeaving()) response.shouldKeepAlive = false;
+  const written = ["content-type", contentType, "content-length", String(Buffer.byteLength(body))];
+  if (id !== "") written.push(MESSAGE_ID, id);
   for (const { name, value } of headers) written.push(name, value);
   response.writeHead(status, written);
   response.end(body);

@@ -1,7 +1,7 @@
 /** JSON text in, without loss: what `JSON.parse` would let through or round off is found here. */
 import {
+  hasOwn,
   isArray,
-  isObject,
   type JsonArray,
   type JsonObject,
   type JsonValue,
@@ -51,12 +51,14 @@ export function parseText(text: string, start: number, end: number, depthMax: nu
     parsed.detail = "not valid JSON";
     return parsed;
   }
-  if (scan.escapedKey || !scan.exact) parsed.value = readValue(text, skipSpace(text, start), end);
-  if (countMembers(parsed.value) !== scan.members) {
-    parsed.fault = "ambiguous";
-    parsed.detail = "a key stands twice in one object";
-  }
+  if (scan.escapedKey || !scan.exact) readWhole(parsed, text, skipSpace(text, start), end);
+  else if (countMembers(parsed.value) !== scan.members) setAmbiguous(parsed);
   return parsed;
+}
+
+function setAmbiguous(parsed: ParsedText): void {
+  parsed.fault = "ambiguous";
+  parsed.detail = "a key stands twice in one object";
 }
 
 /**
@@ -68,19 +70,19 @@ export function parseText(text: string, start: number, end: number, depthMax: nu
  *
  * Texts without either, nearly all, do not come here.
  */
-function readValue(text: string, start: number, end: number): JsonValue {
+function readWhole(parsed: ParsedText, text: string, start: number, end: number): void {
   const whole = openContainer(text, start - 1, end);
   whole.valueStart = start;
-  return readMember(whole);
+  parsed.value = readMember(whole, parsed);
 }
 
-/** The value that nextValue stands at; moves the cursor behind it. */
-function readMember(cursor: MemberCursor): JsonValue {
+/** The value that nextValue stands at; moves the cursor behind it. `parsed` hears of keys that stand twice. */
+function readMember(cursor: MemberCursor, parsed: ParsedText): JsonValue {
   const text = cursor.text;
   const first = text.charAt(cursor.valueStart);
   if (first === "{" || first === "[") {
     const inner = openContainer(text, cursor.valueStart, cursor.end);
-    const value = inner.isObject ? readObject(inner) : readArray(inner);
+    const value = inner.isObject ? readObject(inner, parsed) : readArray(inner, parsed);
     cursor.valueEnd = inner.to + 1;
     cursor.to = skipSpace(text, cursor.valueEnd);
     return value;
@@ -94,15 +96,18 @@ function readMember(cursor: MemberCursor): JsonValue {
   return isExact(number, source) ? number : newRawNumber(source);
 }
 
-function readObject(members: MemberCursor): JsonObject {
+function readObject(members: MemberCursor, parsed: ParsedText): JsonObject {
   const object = newObject();
-  while (nextValue(members)) setOwn(object, members.key, readMember(members));
+  while (nextValue(members)) {
+    if (hasOwn(object, members.key)) setAmbiguous(parsed);
+    setOwn(object, members.key, readMember(members, parsed));
+  }
   return object;
 }
 
-function readArray(elements: MemberCursor): JsonArray {
+function readArray(elements: MemberCursor, parsed: ParsedText): JsonArray {
   const array: JsonArray = [];
-  while (nextValue(elements)) array.push(readMember(elements));
+  while (nextValue(elements)) array.push(readMember(elements, parsed));
   return array;
 }
 
@@ -125,8 +130,8 @@ function countMembers(value: JsonValue): number {
     }
     return count;
   }
-  if (!isObject(value)) return 0;
-  const object = value;
+  if (typeof value !== "object") return 0;
+  const object = value as JsonObject | null; // as it comes from the parser: no RawNumber
   for (const key in object) {
     count++;
     const member = object[key] as JsonValue;
