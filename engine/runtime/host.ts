@@ -1,4 +1,5 @@
 /** What every server process has behind its doors, whatever traffic it takes: generations, metrics, readiness, the way out. */
+import { setFlagsFromString } from "node:v8";
 import type { Family } from "./exposition.ts";
 import { type Candidate, type Generations, generationFamilies, type Reload, startGenerations } from "./generations.ts";
 import { memoryFamilies } from "./memory-metrics.ts";
@@ -39,9 +40,17 @@ export type HostView = {
   reload(): Promise<Reload>;
 };
 
+/**
+ * How much of its size V8's heap may grow by before all of it is collected. Bodies of a megabyte and more count in that,
+ * not being on the heap: at V8's own few megabytes every other one of them had it collected, which held up everybody else
+ * for ten milliseconds (bench/PROFILE.md).
+ */
+const HEAP_GROWING_PERCENT = 200;
+
 /** Rejects with a StartError. */
 export async function startHost(options: HostOptions): Promise<Host> {
   const { file, load, drainMs, pool } = options;
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
   const standing = newStanding(options);
   const generations = await startGenerations({ standing, file, load, drainMs });
   const { metrics } = standing;

@@ -27,6 +27,7 @@ import {
 } from "./pool-lane.ts";
 import { applyEffects, closePorts, type Served, servePorts, type ThreadPorts } from "./pool-ports.ts";
 import type { Keys } from "./ports.ts";
+import { reuseShared, shareBytes } from "./shared-bytes.ts";
 import { treatContent } from "./treat-content.ts";
 
 /** A promise only where a step has to wait, or the message goes to the pool. Shapes as treatContent's. */
@@ -250,7 +251,7 @@ async function inPool(
   const message: TaskMessage = {
     route: place.route,
     direction: section.plan.direction,
-    content: isShared(content) ? content : new Uint8Array(shared(content)),
+    content: shareBytes(content),
     http,
     contentType,
     givenUp: new Int32Array(new SharedArrayBuffer(4)),
@@ -261,6 +262,7 @@ async function inPool(
     { plan: entry.copy, message, deadlineMs: deadlineOf(section, content, place.cost) },
     (late) => applyEffects(late.effects, entry.ports),
   );
+  if (!("fault" in outcome)) reuseShared(message.content); // else its thread may still be at it
   const verdict = verdictOf(entry, place, section, content.length, outcome);
   entry.held--;
   if (entry.held === 0) entry.onIdle();
@@ -292,10 +294,6 @@ function verdictOf(
   if (outcome.ns >= 0 && !place.isFixed) learned(place, counters, bytes, outcome.ns);
   applyEffects(outcome.effects, entry.ports);
   return outcome.verdict;
-}
-
-function isShared(content: Uint8Array): boolean {
-  return content.buffer instanceof SharedArrayBuffer;
 }
 
 function shared(bytes: Uint8Array): SharedArrayBuffer {

@@ -121,9 +121,9 @@ class ProcessCall implements Call, MessageHandler {
 
   /** A large answer, or one that must wait for window. */
   private sendApart(answer: ProcessingResponse, size: number): void {
-    const bytes = Buffer.allocUnsafeSlow(size);
+    const bytes = scratchOf(size);
     this.codec.writeAt(answer, bytes, 0, size);
-    this.grpc.send(bytes);
+    this.grpc.send(bytes); // copies
   }
 
   end(): void {
@@ -174,6 +174,16 @@ class ProcessCall implements Call, MessageHandler {
       this.onBug(error);
     }
   }
+}
+
+/** Where large answers are put together. New memory for each has V8 collect all garbage again and again (http2/output.ts). */
+let scratch = Buffer.alloc(0);
+const SCRATCH_BYTES_MAX = 4 * 1024 * 1024;
+
+function scratchOf(size: number): Buffer {
+  if (size > SCRATCH_BYTES_MAX) return Buffer.allocUnsafeSlow(size);
+  if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(Math.min(SCRATCH_BYTES_MAX, 2 * size));
+  return scratch.subarray(0, size);
 }
 
 /** Of a call that `accept` threw on. */

@@ -5,6 +5,21 @@ import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX } from "./constants.ts";
 const CHUNK_BYTES = 64 * 1024;
 
 /**
+ * Chunks of large answers that the kernel has taken, for the next ones of whatever connection: new memory for each would
+ * have V8 collect all garbage, which holds up everybody for ten milliseconds, a few times for every ten megabytes.
+ */
+const spare: Buffer[] = [];
+const SPARE_MAX = 64;
+
+function takeChunk(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+}
+
+function giveBack(chunks: readonly Buffer[]): void {
+  for (const chunk of chunks) if (spare.length < SPARE_MAX) spare.push(chunk);
+}
+
+/**
  * Collects frames and writes them at once: one write per turn of the event loop, however many answers there are. Who
  * appends must see to it that `flush` follows in the same turn.
  *
@@ -17,12 +32,12 @@ export class Output {
   /** Given to the socket so far. */
   handedBytes = 0;
   private used = 0;
-  private full: Buffer[] = [];
+  private full: Full[] = [];
   private readonly socket: Duplex;
 
   constructor(socket: Duplex) {
     this.socket = socket;
-    this.chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.chunk = takeChunk();
   }
 
   /** Given to the socket and not taken by the kernel yet. */
@@ -68,29 +83,30 @@ export class Output {
     this.used = 0;
     this.socket.write(frames);
     // What the kernel took at once leaves the chunk free; what it did not is still being read from it.
-    if (this.socket.writableLength > 0) this.chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    if (this.socket.writableLength > 0) this.chunk = takeChunk();
   }
 
   private flushMany(): void {
+    this.nextChunk();
     const { full, socket } = this;
     this.full = [];
-    full.push(this.chunk.subarray(0, this.used));
-    this.used = 0;
+    const taken = () => giveBack(full.map(({ chunk }) => chunk));
     socket.cork(); // one writev
-    for (const frames of full) {
-      this.handedBytes += frames.length;
-      socket.write(frames);
+    for (const [i, { chunk, used }] of full.entries()) {
+      this.handedBytes += used;
+      socket.write(chunk.subarray(0, used), i === full.length - 1 ? taken : undefined);
     }
     socket.uncork();
-    if (socket.writableLength > 0) this.chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   }
 
   private nextChunk(): void {
-    this.full.push(this.chunk.subarray(0, this.used));
-    this.chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.full.push({ chunk: this.chunk, used: this.used });
+    this.chunk = takeChunk();
     this.used = 0;
   }
 }
+
+type Full = { chunk: Buffer; used: number };
 
 /** Every frame we send fits a chunk: the reservation above relies on it. */
 export const SEND_PAYLOAD_BYTES_MAX = FRAME_PAYLOAD_BYTES_MAX;
