@@ -43,6 +43,17 @@ function complainOfProxyLimits(
     const message = "events that are treated one by one cannot pass without the server once the first is on its way";
     complain(report, "W_POLICY", at, message, "take the event streams out of contentTypes, or refuse the fault error");
   }
+  if (written.overload === "pass" && body === "duplex") {
+    const message =
+      "what comes while an event is being treated cannot pass when no memory is left for it: its exchange ends";
+    complain(
+      report,
+      "W_POLICY",
+      at,
+      message,
+      "take the event streams out of contentTypes, or refuse the fault overload",
+    );
+  }
   if (written.tooLarge === "pass" && body === "buffered") {
     const status = section.direction === "request" ? 413 : 500;
     const message = `a body without content-length that is over ${bufferBytes(bodyBytes)} bytes gets Envoy's own ${status}, it cannot pass`;

@@ -178,6 +178,11 @@ describe("what cannot be or cannot hold is said with its place and a remedy", ()
       /W_POLICY .*onFault: events that are treated one by one cannot pass without the server once the first/,
     ],
     [
+      "passing a stream of events without memory",
+      [{ name: "x", request: { ...guarded, contentTypes: ["application/x-ndjson"], onFault: { overload: "pass" } } }],
+      /W_POLICY .*onFault: what comes while an event is being treated cannot pass when no memory is left/,
+    ],
+    [
       "a fault that no deadline brings",
       [{ name: "x", request: { ...guarded, limits: { deadlineMs: 0 }, onFault: { timeout: "pass" } } }],
       /W_POLICY .*there is no deadline/,
