@@ -1,10 +1,7 @@
-/** The body of a request as text: collected within the memory there is, its coding undone, checked to be UTF-8. */
-import { isUtf8 } from "node:buffer";
+/** The body of a request: collected within the memory there is, its coding undone. */
 import type { IncomingMessage } from "node:http";
-import { openBytes } from "../engine/core/body/utf8.ts";
 import { type Coding, codingOf, decodeBody } from "../engine/runtime/codings.ts";
 import type { MemoryBudget } from "../engine/runtime/memory-budget.ts";
-import { decodeUtf8 } from "../engine/runtime/treat-content.ts";
 
 /**
  * - `tooLarge`: it, or what it decodes to, is larger than allowed
@@ -24,32 +21,23 @@ export function giveBack(budget: MemoryBudget, held: Held): void {
 }
 
 /** Calls back once. What `held` says then is to be given back when the body is no longer needed. */
-export function readText(
+export function readContent(
   request: IncomingMessage,
   bytesMax: number,
   budget: MemoryBudget,
   held: Held,
-  done: (text: string | BodyFailure) => void,
+  done: (content: Uint8Array | BodyFailure) => void,
 ): void {
   collect(request, bytesMax, budget, held, (body) => {
     const coding = codingOf(request.headers["content-encoding"]);
-    if (!(body instanceof Uint8Array)) done(body);
-    else if (coding === undefined || coding === "identity") done(textOf(body));
+    if (!(body instanceof Uint8Array) || coding === undefined || coding === "identity") done(body);
     else void decode(coding, body, bytesMax, budget, held).then(done);
   });
-}
-
-function textOf(content: Uint8Array): string | BodyFailure {
-  return decodeUtf8(content) ?? unreadable(`byte ${validBytes(content) + 1}: not valid UTF-8`);
 }
 
 const OVERLOAD: BodyFailure = { failure: "overload", detail: "no memory is left for the body" };
 const TOO_LARGE: BodyFailure = { failure: "tooLarge", detail: "" };
 const GONE: BodyFailure = { failure: "gone", detail: "" };
-
-function unreadable(detail: string): BodyFailure {
-  return { failure: "unreadable", detail };
-}
 
 /** Takes from the budget what content-length announces, or chunk by chunk where nothing is announced. */
 function collect(
@@ -98,24 +86,11 @@ async function decode(
   bytesMax: number,
   budget: MemoryBudget,
   held: Held,
-): Promise<string | BodyFailure> {
+): Promise<Uint8Array | BodyFailure> {
   const content = await decodeBody(coding, body, bytesMax);
-  if (content === "unparsable") return unreadable(`the body is not valid ${coding}`);
+  if (content === "unparsable") return { failure: "unreadable", detail: `the body is not valid ${coding}` };
   if (content === "tooLarge") return TOO_LARGE;
   if (!budget.tryTake("decoded", content.length)) return OVERLOAD;
   held.decoded = content.length;
-  return textOf(content);
-}
-
-/** How many bytes at the beginning are whole characters. */
-function validBytes(bytes: Uint8Array): number {
-  let low = 0;
-  let high = bytes.length;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    const head = bytes.subarray(0, middle);
-    if (isUtf8(head.subarray(0, middle - openBytes(head)))) low = middle;
-    else high = middle - 1;
-  }
-  return low - openBytes(bytes.subarray(0, low));
+  return content;
 }

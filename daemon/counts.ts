@@ -1,14 +1,14 @@
 /** What a daemon counts of its requests and events. */
 import type { Family } from "../engine/runtime/exposition.ts";
 import { family } from "../engine/runtime/metrics.ts";
-import type { EventRun } from "../engine/runtime/run-text.ts";
+import type { Tally } from "../engine/runtime/posts.ts";
 
 export type Counts = {
   /** by status; 499: the client went away before its request had come */
   requests: Map<number, number>;
   inProgress: number;
   bytes: number;
-  events: { succeeded: number; refused: number; faulted: number };
+  events: Tally;
 };
 
 /** As nginx writes it down. */
@@ -22,17 +22,10 @@ export function countRequest({ requests }: Counts, status: number): void {
   requests.set(status, (requests.get(status) ?? 0) + 1);
 }
 
-/** An event has failed when one of its pipelines has, and faulted when one of these was not just refused. */
-export function countEvents({ events }: Counts, ran: number, { failures }: EventRun): void {
-  if (failures.length === 0) {
-    events.succeeded += ran;
-    return;
-  }
-  const failed = new Set(failures.map(({ event }) => event));
-  const faulted = new Set(failures.filter(({ reason }) => reason !== "refused").map(({ event }) => event));
-  events.faulted += faulted.size;
-  events.refused += failed.size - faulted.size;
-  events.succeeded += ran - failed.size;
+export function countEvents({ events }: Counts, { succeeded, refused, faulted }: Tally): void {
+  events.succeeded += succeeded;
+  events.refused += refused;
+  events.faulted += faulted;
 }
 
 export function countsFamilies({ requests, inProgress, bytes, events }: Counts): Family[] {

@@ -42,13 +42,6 @@ export function bodyTooLarge(bodyBytesMax: number, accept: string): PostAnswer {
   return refusePost(413, `the body is larger than ${bodyBytesMax} bytes: send fewer events at once`, accept);
 }
 
-/** No room now. Whoever hears it tries again a second later. */
-export function overloaded(detail: string, accept: string): PostAnswer {
-  return withHeader(refusePost(503, detail, accept), RETRY_AFTER);
-}
-
-const RETRY_AFTER: Header = { name: "retry-after", value: "1" };
-
 function withHeader(answer: PostAnswer, header: Header): PostAnswer {
   return { ...answer, headers: [...answer.headers, header] };
 }

@@ -50,7 +50,7 @@ export async function openQueue(
   const onDead = (reason: string) => standing.warnOnce(`an event went to the dead-letter file: ${reason}`);
   const workers = startWorkers({ ...options, log, runtimes: host.generations, counts, onBug, onDead });
   return {
-    take: keepFirst(log),
+    take: keepFirst(log, host.generations),
     page: queuePage(log),
     families: () => queueFamilies(log.state(), workers.retried()),
     async close(timeoutMs) {

@@ -9,9 +9,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { DurableLog, Entry } from "../engine/runtime/durable-log/log.ts";
-import type { Runtimes } from "../engine/runtime/generations.ts";
-import { failureText, readEvent, runEvent } from "../engine/runtime/run-text.ts";
-import { decodeUtf8 } from "../engine/runtime/treat-content.ts";
+import { type Runtimes, withRuntime } from "../engine/runtime/generations.ts";
+import type { KeptRun } from "../engine/runtime/posts.ts";
 import { type Counts, countEvents } from "./counts.ts";
 
 export type WorkersOptions = {
@@ -59,7 +58,7 @@ async function treat(state: State, entry: Entry): Promise<void> {
   for (let attempts = entry.attempts + 1; ; attempts++) {
     const failure = await run(state, entry);
     if (failure === undefined) return log.ack(entry);
-    const isLast = failure.final || attempts > retries;
+    const isLast = failure.isFinal || attempts > retries;
     if (isLast && (await bury(state, entry, failure.reason))) return;
     state.retriedCount++;
     const pauseMs = pauseOf(state, attempts);
@@ -69,24 +68,15 @@ async function treat(state: State, entry: Entry): Promise<void> {
   }
 }
 
-type RunFailure = { reason: string; final: boolean };
-
-/** undefined: every pipeline has ended well. Never rejects. */
-async function run({ runtimes, counts, onBug }: State, { id, payload }: Entry): Promise<RunFailure | undefined> {
-  const runtime = runtimes.enter();
+/** Never rejects. */
+async function run({ runtimes, counts, onBug }: State, { id, payload }: Entry): Promise<KeptRun["failure"]> {
   try {
-    const event = readEvent(decodeUtf8(payload) ?? "");
-    if ("unreadable" in event) return { reason: event.unreadable, final: true };
-    const ran = await runEvent(runtime, event, id, 0);
-    countEvents(counts, 1, ran);
-    if (ran.failures.length === 0) return undefined;
-    const final = ran.failures.every(({ reason }) => reason === "refused");
-    return { reason: ran.failures.map(failureText).join("; "), final };
+    const { tally, failure } = await withRuntime(runtimes, ({ posts }) => posts.event({ id, content: payload }));
+    countEvents(counts, tally);
+    return failure;
   } catch (error) {
     onBug(error);
-    return { reason: "a bug of ours; the log has it", final: false };
-  } finally {
-    runtimes.leave(runtime);
+    return { reason: "a bug of ours; the log has it", isFinal: false };
   }
 }
 

@@ -5,7 +5,7 @@
 import { isObject, type JsonObject, type JsonValue } from "../engine/core/event/json.ts";
 import { isUtf8Charset } from "../engine/core/routes/media-type.ts";
 import { codingOf, decodeBody } from "../engine/runtime/codings.ts";
-import { answerPost, type PostAnswer, refusePost } from "../engine/runtime/post-answer.ts";
+import { answerPost, refusePost, type TextAnswer } from "../engine/runtime/post-answer.ts";
 import { runText } from "../engine/runtime/run-text.ts";
 import { decodeUtf8 } from "../engine/runtime/treat-content.ts";
 import { type Invocation, logFailure, reasonsOf } from "./invocation.ts";
@@ -36,7 +36,7 @@ function readRequest({ headers, queryStringParameters, body, isBase64Encoded }: 
   };
 }
 
-async function answer(request: Request, invocation: Invocation): Promise<PostAnswer> {
+async function answer(request: Request, invocation: Invocation): Promise<TextAnswer> {
   const { runner, deadlineMs, numbers } = invocation;
   const accept = header(request, "accept");
   const text = await readBody(request);

@@ -32,6 +32,21 @@ export type EnteredStream = {
   place: number;
 };
 
+/** What `use` makes of the runtime of now, which stays until that has settled. */
+export function withRuntime<Result>(
+  runtimes: Runtimes,
+  use: (runtime: Runtime) => Result | Promise<Result>,
+): Result | Promise<Result> {
+  const runtime = runtimes.enter();
+  let result: Result | Promise<Result> | undefined;
+  try {
+    result = use(runtime);
+  } finally {
+    if (!(result instanceof Promise)) runtimes.leave(runtime);
+  }
+  return result instanceof Promise ? result.finally(() => runtimes.leave(runtime)) : result;
+}
+
 /** One runtime that never changes. */
 export function fixedRuntime(runtime: Runtime): Runtimes {
   return { enter: () => runtime, leave: () => {} };

@@ -5,7 +5,10 @@
 import { type Header, PROBLEM_JSON, replyBody } from "../core/routes/reply.ts";
 import { type Failure, failureText, finalText, type TextRun } from "./run-text.ts";
 
-export type PostAnswer = { status: number; headers: readonly Header[]; contentType: string; body: string };
+export type PostAnswer = { status: number; headers: readonly Header[]; contentType: string; body: string | Uint8Array };
+
+/** As it is made; a thread gives its body as bytes. */
+export type TextAnswer = PostAnswer & { body: string };
 
 export type Wanted = {
   /** the final events instead of `Success` */
@@ -21,7 +24,7 @@ const NDJSON = "application/x-ndjson";
 /** Of more failures than these is only said how many there are. */
 const FAILURES_TOLD = 100;
 
-export function answerPost(run: TextRun, wanted: Wanted): PostAnswer {
+export function answerPost(run: TextRun, wanted: Wanted): TextAnswer {
   if (run.unreadable !== "") return refusePost(400, run.unreadable, wanted.accept);
   if (run.failures.length > 0) return answerFailures(run.failures, wanted.accept);
   if (!wanted.output) return { status: 200, headers: [], contentType: "text/plain; charset=utf-8", body: "Success" };
@@ -35,7 +38,7 @@ export function answerPost(run: TextRun, wanted: Wanted): PostAnswer {
 }
 
 /** An answer without events: a sentence, or problem details (RFC 9457) for who asks for JSON. `detail` holds no values. */
-export function refusePost(status: number, detail: string, accept: string, failures: object[] = []): PostAnswer {
+export function refusePost(status: number, detail: string, accept: string, failures: object[] = []): TextAnswer {
   if (!accepts(accept, "application/json") && !accepts(accept, PROBLEM_JSON)) {
     return { status, headers: [], contentType: "text/plain; charset=utf-8", body: `${detail}\n` };
   }
@@ -44,9 +47,16 @@ export function refusePost(status: number, detail: string, accept: string, failu
   return { status, headers: [], contentType: PROBLEM_JSON, body };
 }
 
+/** No room now. Whoever hears it tries again a second later. */
+export function overloaded(detail: string, accept: string): TextAnswer {
+  return { ...refusePost(503, detail, accept), headers: [RETRY_AFTER] };
+}
+
+const RETRY_AFTER: Header = { name: "retry-after", value: "1" };
+
 const NO_REPLY = { headers: [], body: "", contentType: "", grpcStatus: -1, rule: "" };
 
-function answerFailures(failures: readonly Failure[], accept: string): PostAnswer {
+function answerFailures(failures: readonly Failure[], accept: string): TextAnswer {
   const [first] = failures as [Failure];
   // One refusal is answered as a proxy would.
   const headers = failures.length === 1 ? (first.refusal?.headers ?? []) : [];

@@ -18,6 +18,7 @@ import type { Metrics } from "./metrics.ts";
 import { missingSecrets } from "./open-systems.ts";
 import type { Treat } from "./pool.ts";
 import { mathRandom, type NodeHmacs, nodeDelays, nodeHmacs, nodeTimers, systemClock, uuidIds } from "./ports.ts";
+import { type Posts, postsHere } from "./posts.ts";
 import { countRedactions, unmatchedRedactions } from "./redactions.ts";
 import { re2Regexps } from "./regexps.ts";
 import { ajvSchemas } from "./schemas.ts";
@@ -45,6 +46,8 @@ export type Runtime = {
   queued(): { events: number; bytes: number; targets: Queued[] };
   /** Treats a body, here or in the pool. */
   treat: Treat;
+  /** The same for what is posted, whatever the routes. */
+  posts: Posts;
   /** a host has a message for a section; `observe` or `abandoned` must follow, once */
   received(route: string, direction: Direction): void;
   /** the exchange ended before the message came whole */
@@ -119,6 +122,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     budget: standing.budget,
     queued: () => queuedIn(standing),
     treat: pooled?.treat ?? treatContent,
+    posts: postsHere({ pipelines: linked.pipelines, ports }),
     received: messages.received,
     abandoned: messages.abandoned,
     observe(route, direction, verdict) {
