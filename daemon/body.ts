@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { type Coding, codingOf, decodeBody } from "../engine/runtime/codings.ts";
 import type { MemoryBudget } from "../engine/runtime/memory-budget.ts";
+import { shareBytes } from "../engine/runtime/shared-bytes.ts";
 
 /**
  * - `tooLarge`: it, or what it decodes to, is larger than allowed
@@ -45,7 +46,7 @@ function collect(
   bytesMax: number,
   budget: MemoryBudget,
   held: Held,
-  done: (body: Buffer | BodyFailure) => void,
+  done: (body: Uint8Array | BodyFailure) => void,
 ): void {
   const announced = Number(request.headers["content-length"] ?? 0);
   if (!budget.tryTake("bodies", announced)) {
@@ -56,7 +57,7 @@ function collect(
   const chunks: Buffer[] = [];
   let bytes = 0;
   let isDone = false;
-  const settle = (body: Buffer | BodyFailure): void => {
+  const settle = (body: Uint8Array | BodyFailure): void => {
     if (isDone) return;
     isDone = true;
     request.removeListener("data", onData);
@@ -72,17 +73,25 @@ function collect(
     }
   };
   request.on("data", onData);
-  request.on("end", () => settle(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+  request.on("end", () => settle(joined(chunks, bytes)));
   request.on("close", () => settle(GONE));
   request.on("error", closes);
 }
 
 function closes(): void {}
 
+/** From here on a body may go to a thread (engine/runtime/pool.ts): where that sees it, it is not copied for it. */
+const SHARED_BYTES_MIN = 65_536;
+
+function joined(chunks: readonly Buffer[], bytes: number): Uint8Array {
+  if (bytes >= SHARED_BYTES_MIN) return shareBytes(chunks);
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
 /** Never rejects. */
 async function decode(
   coding: Coding,
-  body: Buffer,
+  body: Uint8Array,
   bytesMax: number,
   budget: MemoryBudget,
   held: Held,

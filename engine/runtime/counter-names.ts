@@ -51,7 +51,7 @@ export const COUNTER_NAMES: { readonly [counter: string]: CounterName } = {
   },
   poolMessages: {
     name: "pool_messages",
-    help: "Messages that went to a thread of the pool, by what came of it.",
+    help: "Messages that went to a thread of the pool, by what came of it; in a daemon direction is post, split or event.",
     labels: ["route", "direction", "outcome"],
   },
   treatmentNs: {

@@ -19,9 +19,16 @@ import type { FaultReason } from "../core/outcome.ts";
 import type { Verdict } from "../core/routes/section.ts";
 import type { Effects, ThreadPorts } from "./pool-ports.ts";
 import { type Keys, nodeTimers } from "./ports.ts";
+import type { PostKind, PostResult, PostWork } from "./posts.ts";
 
 /** A plan as it crosses to the threads: each takes it in once, and two of them can live (engine.md, "Change"). */
-export type PlanCopy = { id: number; json: SharedArrayBuffer; keys: Keys };
+export type PlanCopy = {
+  id: number;
+  json: SharedArrayBuffer;
+  keys: Keys;
+  /** as its host's tees (core/ports.ts) */
+  teesWait: boolean;
+};
 
 export type Task = {
   id: number;
@@ -30,20 +37,27 @@ export type Task = {
   message: TaskMessage | undefined;
 };
 
-export type TaskMessage = {
+/** What a host wants of a message: a section's treatment, or what posts.ts does with what was posted. */
+export type Work = SectionWork | { [Kind in PostKind]: { kind: Kind } & PostWork<Kind> }[PostKind];
+
+export type SectionWork = {
+  kind: "section";
   /** index in plan.routes */
   route: number;
   direction: "request" | "response";
-  /** shared, not copied */
   content: Uint8Array;
   http: JsonObject | undefined;
   contentType: string;
+};
+
+/** Its content is shared, not copied. */
+export type TaskMessage = Work & {
   /** 1: it was answered meanwhile */
   givenUp: Int32Array;
 };
 
 /** `ns`: what it took; -1 where it had to wait. */
-export type ThreadResult = { verdict: Verdict; effects: Effects; ns: number };
+export type ThreadResult = { result: Verdict | PostResult; effects: Effects; ns: number };
 
 export type FromThread = { started: number } | { plan: number; ports: ThreadPorts };
 
@@ -83,6 +97,8 @@ export type Run = {
   message: TaskMessage;
   /** from its start on a thread; 0: as long as it takes */
   deadlineMs: number;
+  /** its host holds it in any case, and as much as it likes: it waits for a thread as long as it takes */
+  isPatient: boolean;
 };
 
 export type LaneFault = { fault: FaultReason; detail: string };
@@ -196,7 +212,8 @@ function newThreads(options: LaneOptions): Piscina<Task, ThreadResult | undefine
 function enter(lane: State, run: Run, settle: NonNullable<Held["settle"]>, late: Held["late"]): void {
   const bytes = run.message.content.byteLength;
   const { waitingMax, heldBytesMax, waitMs } = lane.options;
-  if (lane.waiting.length >= waitingMax || (lane.bytes > 0 && lane.bytes + bytes > heldBytesMax)) {
+  const isFull = lane.waiting.length >= waitingMax || (lane.bytes > 0 && lane.bytes + bytes > heldBytesMax);
+  if (isFull && !run.isPatient) {
     settle({ fault: "overload", detail: "too many large bodies wait for a thread" });
     return;
   }
@@ -212,7 +229,7 @@ function enter(lane: State, run: Run, settle: NonNullable<Held["settle"]>, late:
   };
   lane.held.set(held.task.id, held);
   lane.bytes += bytes;
-  giveUpAfter(waitMs, lane, held, "overload", `no thread was free for ${waitMs} ms`);
+  if (!run.isPatient) giveUpAfter(waitMs, lane, held, "overload", `no thread was free for ${waitMs} ms`);
   lane.waiting.push(held);
   fill(lane);
 }

@@ -120,14 +120,15 @@ export type Recording = {
   onClose(callback: () => void): void;
 };
 
-/** The ports of a plan on this thread. `keys`: those of the plan's secrets. */
-export function recordingPorts(keys: Keys): Recording {
+/** The ports of a plan on this thread. `keys`: those of the plan's secrets. `teesWait`: as on the main thread. */
+export function recordingPorts(keys: Keys, teesWait: boolean): Recording {
   const states = new MessageChannel();
   const commands = new MessageChannel();
   const checkpoints = new MessageChannel();
   const deliveries = new MessageChannel();
   const effects = new MessageChannel();
-  const recorder = newRecorder(remoteDeliveries(deliveries.port1), (late) => effects.port1.postMessage(late));
+  const deliver = remoteDeliveries(deliveries.port1);
+  const recorder = newRecorder((late) => effects.port1.postMessage(late));
   effects.port1.on("message", () => {
     recorder.flush();
     effects.port1.postMessage(FLUSH);
@@ -135,6 +136,7 @@ export function recordingPorts(keys: Keys): Recording {
   return {
     ports: {
       ...recorder.ports,
+      tees: { waits: teesWait, offer: recorder.offer, deliver },
       regexps: re2Regexps(),
       schemas: ajvSchemas(re2Regexps()),
       clock: systemClock(),
@@ -159,14 +161,15 @@ export function recordingPorts(keys: Keys): Recording {
 }
 
 type Recorder = {
-  ports: Pick<Ports, "counters" | "tees" | "instruments">;
+  ports: Pick<Ports, "counters" | "instruments">;
+  offer: Tees["offer"];
   take(): Effects;
   /** hands over what is recorded, if anything is */
   flush(): void;
 };
 
 /** Collects what a run does until it is taken; what nobody took by the end of the turn is handed to `late`. */
-function newRecorder(deliver: Tees["deliver"], late: (effects: Effects) => void): Recorder {
+function newRecorder(late: (effects: Effects) => void): Recorder {
   let effects = newEffects();
   let counts = new Map<string, Effects["counts"][number]>();
   let isScheduled = false;
@@ -214,17 +217,10 @@ function newRecorder(deliver: Tees["deliver"], late: (effects: Effects) => void)
     span: () => ({ traceparent: "", end: () => undefined }), // no SDK is registered on a thread
   };
   return {
-    ports: {
-      counters: { add },
-      tees: {
-        waits: false,
-        offer(target, sending, id, payload) {
-          touch();
-          effects.offers.push({ target, sending, id, payload });
-        },
-        deliver,
-      },
-      instruments,
+    ports: { counters: { add }, instruments },
+    offer(target, sending, id, payload) {
+      touch();
+      effects.offers.push({ target, sending, id, payload });
     },
     take,
     flush,

@@ -5,10 +5,13 @@
  *   bytes × ns/byte of this section  ≤ 1 ms: treatContent here            verdict
  *                                    > 1 ms: lane (pool-lane.ts) -> thread (pool-worker.ts) -> promise of a verdict
  *
+ * So it is with what is posted to a host without a proxy (posts.ts): each kind of that work is to a plan what a section is.
  * A section whose steps may wait shares its thread with others; one that never waits has it for itself. Threads cost some
  * 20 MiB each: the first large message starts them, and until one is up it is treated here, as without a pool.
  */
 import type { JsonObject } from "../core/event/json.ts";
+import type { FaultReason } from "../core/outcome.ts";
+import type { LinkedPipeline } from "../core/pipeline.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import type { Counters, Ports } from "../core/ports.ts";
 import { faulted, type LinkedRoute, type LinkedSection, type Verdict } from "../core/routes/section.ts";
@@ -17,17 +20,18 @@ import { type Cost, isMeasured, learn, newCost } from "./pool-cost.ts";
 import {
   LANE_LIMITS,
   type Lane,
-  type LaneFault,
   type LaneGauges,
   type LaneOptions,
   openLane,
   type PlanCopy,
-  type TaskMessage,
+  type Run,
   type ThreadResult,
+  type Work,
 } from "./pool-lane.ts";
 import { applyEffects, closePorts, type Served, servePorts, type ThreadPorts } from "./pool-ports.ts";
 import type { Keys } from "./ports.ts";
-import { reuseShared, shareBytes } from "./shared-bytes.ts";
+import { type PostKind, type PostResult, type Posts, type PostWork, postsHere, UNDONE } from "./posts.ts";
+import { isShared, reuseShared, shareBytes } from "./shared-bytes.ts";
 import { treatContent } from "./treat-content.ts";
 
 /** A promise only where a step has to wait, or the message goes to the pool. Shapes as treatContent's. */
@@ -36,13 +40,14 @@ export type Treat = typeof treatContent;
 /** A plan that was put into the pool. */
 export type PooledPlan = {
   treat: Treat;
+  posts: Posts;
   /** Waits at most so long for its messages and what they do later; then those that are left get their fault. */
   close(timeoutMs: number): Promise<void>;
 };
 
 export type Pool = {
-  /** `routes`: the plan's, linked to `ports` on this thread. `keys`: of its secrets. */
-  add(plan: Plan, routes: readonly LinkedRoute[], ports: Ports, keys: Keys): PooledPlan;
+  /** `linked`: the plan's routes and pipelines, linked to `ports` on this thread. `keys`: of its secrets. */
+  add(plan: Plan, linked: Linked, ports: Ports, keys: Keys): PooledPlan;
   /** Starts the threads for its plans before a large message does. Resolves when they are up. */
   warm(): Promise<void>;
   /** by kind of thread: how many there are, messages on them and waiting, bytes of both; undefined: none was needed yet */
@@ -50,6 +55,8 @@ export type Pool = {
   /** Ends the threads. Plans are closed before. */
   close(): Promise<void>;
 };
+
+type Linked = { routes: readonly LinkedRoute[]; pipelines: readonly LinkedPipeline[] };
 
 export type PoolOptions = {
   /** a thread has ended by itself */
@@ -103,7 +110,7 @@ export function openPool(options: PoolOptions): Pool {
     last: 0,
   };
   return {
-    add: (plan, routes, ports, keys) => add(pool, plan, routes, ports, keys),
+    add: (plan, linked, ports, keys) => add(pool, plan, linked, ports, keys),
     warm: () => warm(pool),
     gauges: () => ({ alone: pool.alone.lane?.gauges(), shared: pool.shared.lane?.gauges() }),
     close: async () => void (await Promise.all(lanesOf(pool).map((lane) => lane.close()))),
@@ -146,12 +153,14 @@ function serve(entry: Entry | undefined, ports: ThreadPorts): void {
   entry.served.add(served);
 }
 
-function add(pool: State, plan: Plan, routes: readonly LinkedRoute[], ports: Ports, keys: Keys): PooledPlan {
-  const places = placesOf(pool, routes);
+function add(pool: State, plan: Plan, linked: Linked, ports: Ports, keys: Keys): PooledPlan {
+  const teesWait = ports.tees.waits;
+  const sections = sectionPlaces(pool, linked.routes, teesWait);
+  const posts = postPlaces(pool, linked.pipelines, teesWait);
   const entry: Entry = {
-    copy: { id: ++pool.last, json: shared(Buffer.from(JSON.stringify(plan))), keys },
+    copy: { id: ++pool.last, json: sharedText(JSON.stringify(plan)), keys, teesWait },
     ports,
-    threads: new Set([...places.values()].map((place) => place.threads)),
+    threads: new Set([...sections.values(), ...Object.values(posts)].map((place) => place.threads)),
     served: new Set(),
     held: 0,
     isClosed: false,
@@ -159,19 +168,51 @@ function add(pool: State, plan: Plan, routes: readonly LinkedRoute[], ports: Por
   };
   pool.entries.set(entry.copy.id, entry);
   for (const threads of entry.threads) if (threads.isUp) void start(pool, threads, entry.copy); // never rejects
+  const here = postsHere({ pipelines: linked.pipelines, ports });
   return {
     treat: (section, content, http, contentType, traceparent) => {
-      const place = places.get(section) as Place; // every section of the plan has one
-      if (content.length * place.cost.nsPerByte > LOOP_NS_MAX && isReady(pool, place.threads, entry)) {
-        return inPool(entry, place, section, content, http, contentType);
+      const place = sections.get(section) as SectionPlace; // every section of the plan has one
+      if (isLarge(place, content) && isReady(pool, place.threads, entry)) {
+        return sectionInPool(entry, place, section, content, http, contentType);
       }
       if (place.isFixed || !isMeasured(place.cost, content.length)) {
         return treatContent(section, content, http, contentType, traceparent);
       }
-      return measured(place, ports.counters, section, content, http, contentType, traceparent);
+      const work = () => treatContent(section, content, http, contentType, traceparent);
+      return measured(place, ports.counters, content, work);
+    },
+    posts: {
+      post: (post) => posted(pool, entry, "post", posts.post, here, post),
+      split: (post) => posted(pool, entry, "split", posts.split, here, post),
+      event: (event) => posted(pool, entry, "event", posts.event, here, event),
     },
     close: (timeoutMs) => close(pool, entry, timeoutMs),
   };
+}
+
+function posted<Kind extends PostKind>(
+  pool: State,
+  entry: Entry,
+  kind: Kind,
+  place: Place,
+  here: Posts,
+  given: PostWork<Kind>,
+): PostResult<Kind> | Promise<PostResult<Kind>> {
+  const { content } = given;
+  if (isLarge(place, content) && isReady(pool, place.threads, entry)) {
+    const work = { kind, ...given } as Work; // the two belong together
+    // Of an event that was kept nobody could be told to come again.
+    const isPatient = kind === "event";
+    return inPool(entry, place, { work, deadlineMs: 0, isPatient }, (fault, detail) =>
+      UNDONE[kind](given, fault, detail),
+    );
+  }
+  if (place.isFixed || !isMeasured(place.cost, content.length)) return here[kind](given);
+  return measured(place, entry.ports.counters, content, () => here[kind](given));
+}
+
+function isLarge({ cost }: Place, content: Uint8Array): boolean {
+  return content.length * cost.nsPerByte > LOOP_NS_MAX;
 }
 
 function isReady(pool: State, threads: Threads, entry: Entry): boolean {
@@ -179,58 +220,80 @@ function isReady(pool: State, threads: Threads, entry: Entry): boolean {
   return threads.isUp;
 }
 
-/** Where a section's large messages go, and what they cost. */
+/** Where the large messages of a section, or the large work of a kind of posts, go, and what they cost. */
 type Place = {
-  route: number;
   threads: Threads;
-  /** `<route>|<direction>` */
+  /** `<route>|<direction>`, or `|<kind>` */
   label: string;
   cost: Cost;
   /** the cost is not learned */
   isFixed: boolean;
 };
 
-function placesOf(pool: State, routes: readonly LinkedRoute[]): Map<LinkedSection, Place> {
-  const places = new Map<LinkedSection, Place>();
+type SectionPlace = Place & { route: number };
+
+function newPlace(pool: State, label: string, waits: boolean): Place {
   const { nsPerByte } = pool.options;
+  const cost = newCost();
+  if (nsPerByte !== undefined) cost.nsPerByte = nsPerByte;
+  return { threads: waits ? pool.shared : pool.alone, label, cost, isFixed: nsPerByte !== undefined };
+}
+
+function sectionPlaces(
+  pool: State,
+  routes: readonly LinkedRoute[],
+  teesWait: boolean,
+): Map<LinkedSection, SectionPlace> {
+  const places = new Map<LinkedSection, SectionPlace>();
   routes.forEach((route, index) => {
     for (const section of [route.request, route.response]) {
       if (section === undefined) continue;
-      const cost = newCost();
-      if (nsPerByte !== undefined) cost.nsPerByte = nsPerByte;
-      places.set(section, {
-        route: index,
-        threads: waits(section) ? pool.shared : pool.alone,
-        label: `${route.plan.name}|${section.plan.direction}`,
-        cost,
-        isFixed: nsPerByte !== undefined,
-      });
+      const label = `${route.plan.name}|${section.plan.direction}`;
+      places.set(section, { ...newPlace(pool, label, mayWait(section.pipelines, teesWait)), route: index });
     }
   });
   return places;
 }
 
-function waits(section: LinkedSection): boolean {
-  return section.pipelines.some(
+function postPlaces(
+  pool: State,
+  pipelines: readonly LinkedPipeline[],
+  teesWait: boolean,
+): { [Kind in PostKind]: Place } {
+  const waits = mayWait(pipelines, teesWait);
+  return {
+    post: newPlace(pool, "|post", waits),
+    split: newPlace(pool, "|split", false),
+    event: newPlace(pool, "|event", waits),
+  };
+}
+
+function mayWait(pipelines: readonly LinkedPipeline[], teesWait: boolean): boolean {
+  return pipelines.some(
     ({ steps, options }) =>
-      (options?.checkpoint ?? null) !== null || steps.some(({ step, plan }) => mayWait(step, plan)),
+      (options?.checkpoint ?? null) !== null || steps.some(({ step, plan }) => stepMayWait(step, plan, teesWait)),
   );
 }
 
 // A tee says that it may wait. In a proxy it does not, but a copy that a command makes comes later than the verdict; so
 // does how a command ended that nobody waits for.
-function mayWait(step: Step, plan: Plan): boolean {
-  if (step.mirrors && step.waits !== "always")
+function stepMayWait(step: Step, plan: Plan, teesWait: boolean): boolean {
+  if (step.mirrors && step.waits !== "always" && !teesWait)
     return step.uses.some((index) => (plan.steps[index] as Step).waits !== "never");
   return step.waits !== "never" || step.spawns;
 }
 
-function measured(place: Place, counters: Counters, ...message: Parameters<Treat>): Verdict | Promise<Verdict> {
+function measured<Result>(
+  place: Place,
+  counters: Counters,
+  content: Uint8Array,
+  work: () => Result | Promise<Result>,
+): Result | Promise<Result> {
   const startMs = performance.now();
-  const verdict = treatContent(...message);
+  const result = work();
   // Of one that waits only the beginning is known.
-  if (!(verdict instanceof Promise)) learned(place, counters, message[1].length, (performance.now() - startMs) * 1e6);
-  return verdict;
+  if (!(result instanceof Promise)) learned(place, counters, content.length, (performance.now() - startMs) * 1e6);
+  return result;
 }
 
 function learned(place: Place, counters: Counters, bytes: number, ns: number): void {
@@ -239,34 +302,54 @@ function learned(place: Place, counters: Counters, bytes: number, ns: number): v
   counters.add("treatmentBytes", place.label, bytes);
 }
 
-async function inPool(
+function sectionInPool(
   entry: Entry,
-  place: Place,
+  place: SectionPlace,
   section: LinkedSection,
   content: Uint8Array,
   http: JsonObject | undefined,
   contentType: string,
 ): Promise<Verdict> {
-  if (entry.isClosed) return faulted(section, "overload", "the server is ending");
-  const message: TaskMessage = {
-    route: place.route,
-    direction: section.plan.direction,
-    content: shareBytes(content),
-    http,
-    contentType,
-    givenUp: new Int32Array(new SharedArrayBuffer(4)),
-  };
+  const { direction } = section.plan;
+  const work: Work = { kind: "section", route: place.route, direction, content, http, contentType };
+  const deadlineMs = deadlineOf(section, content, place.cost);
+  return inPool(entry, place, { work, deadlineMs, isPatient: false }, (fault, detail) =>
+    faulted(section, fault, detail),
+  );
+}
+
+type PoolWork = { work: Work } & Pick<Run, "deadlineMs" | "isPatient">;
+
+/** `undone`: what comes of it where no thread does it. */
+async function inPool<Result extends ThreadResult["result"]>(
+  entry: Entry,
+  place: Place,
+  { work, ...bounds }: PoolWork,
+  undone: (fault: FaultReason, detail: string) => Result,
+): Promise<Result> {
+  if (entry.isClosed) return undone("overload", "the server is ending");
+  const isOurs = !isShared(work.content);
+  const content = isOurs ? shareBytes([work.content]) : work.content;
+  const message = { ...work, content, givenUp: new Int32Array(new SharedArrayBuffer(4)) };
   entry.held++;
   const lane = place.threads.lane as Lane; // isReady has opened it
-  const outcome = await lane.run(
-    { plan: entry.copy, message, deadlineMs: deadlineOf(section, content, place.cost) },
-    (late) => applyEffects(late.effects, entry.ports),
+  const outcome = await lane.run({ plan: entry.copy, message, ...bounds }, (late) =>
+    applyEffects(late.effects, entry.ports),
   );
-  if (!("fault" in outcome)) reuseShared(message.content); // else its thread may still be at it
-  const verdict = verdictOf(entry, place, section, content.length, outcome);
+  const { counters } = entry.ports;
+  counters.add("poolMessages", `${place.label}|${"fault" in outcome ? outcome.fault : "treated"}`, 1);
+  let result: Result;
+  if ("fault" in outcome) {
+    result = undone(outcome.fault, outcome.detail);
+  } else {
+    if (outcome.ns >= 0 && !place.isFixed) learned(place, counters, content.length, outcome.ns);
+    applyEffects(outcome.effects, entry.ports);
+    if (isOurs) reuseShared(content); // after a fault its thread may still be at it
+    result = outcome.result as Result; // what this kind of work gives
+  }
   entry.held--;
   if (entry.held === 0) entry.onIdle();
-  return verdict;
+  return result;
 }
 
 /** With the wait for a thread still less than the half second that Envoy waits beyond the deadline (envoy/limits.ts). */
@@ -278,25 +361,8 @@ function deadlineOf(section: LinkedSection, content: Uint8Array, cost: Cost): nu
   return deadlineMs === 0 ? 0 : deadlineMs + Math.min(READING_MS_MAX, (content.length * cost.nsPerByte) / 1e6);
 }
 
-function verdictOf(
-  entry: Entry,
-  place: Place,
-  section: LinkedSection,
-  bytes: number,
-  outcome: ThreadResult | LaneFault,
-): Verdict {
-  const { counters } = entry.ports;
-  if ("fault" in outcome) {
-    counters.add("poolMessages", `${place.label}|${outcome.fault}`, 1);
-    return faulted(section, outcome.fault, outcome.detail);
-  }
-  counters.add("poolMessages", `${place.label}|treated`, 1);
-  if (outcome.ns >= 0 && !place.isFixed) learned(place, counters, bytes, outcome.ns);
-  applyEffects(outcome.effects, entry.ports);
-  return outcome.verdict;
-}
-
-function shared(bytes: Uint8Array): SharedArrayBuffer {
+function sharedText(text: string): SharedArrayBuffer {
+  const bytes = Buffer.from(text);
   const buffer = new SharedArrayBuffer(bytes.length);
   new Uint8Array(buffer).set(bytes);
   return buffer;

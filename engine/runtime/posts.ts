@@ -65,50 +65,29 @@ export type PostKind = keyof Kinds;
 export type PostWork<Kind extends PostKind = PostKind> = Kinds[Kind]["work"];
 export type PostResult<Kind extends PostKind = PostKind> = Kinds[Kind]["result"];
 
-/** A promise only where a step has to wait, there are many events, or it is done on a thread. Throws for bugs of ours alone. */
+/** A promise only where a step has to wait, there are many events, or a thread does it. Throws for bugs of ours alone. */
 export type Posts = { [Kind in PostKind]: (work: PostWork<Kind>) => PostResult<Kind> | Promise<PostResult<Kind>> };
-
-/** Why a thread has not done it: `overload` or what became of the thread. */
-type PoolFault = { fault: FaultReason; detail: string };
-
-const POST_KINDS: {
-  [Kind in PostKind]: {
-    run(runner: Runner, work: PostWork<Kind>): PostResult<Kind> | Promise<PostResult<Kind>>;
-    failed(fault: PoolFault, work: PostWork<Kind>): PostResult<Kind>;
-  };
-} = {
-  post: {
-    run: runPost,
-    // Where the thread has ended some events may have run, and have their ids.
-    failed: (fault, post) => ({
-      answer: faultAnswer(fault, post),
-      id: fault.fault === "overload" ? "" : post.id,
-      tally: NOTHING,
-    }),
-  },
-  split: {
-    run: (_runner, post) => split(post),
-    failed: (fault, post) => ({ payloads: [], answer: faultAnswer(fault, post) }),
-  },
-  event: {
-    run: runKept,
-    failed: ({ detail }) => ({ tally: NOTHING, failure: { reason: detail, isFinal: false } }),
-  },
-};
 
 /** All of it on this thread. */
 export function postsHere(runner: Runner): Posts {
-  const { post, split, event } = POST_KINDS;
-  return {
-    post: (work) => post.run(runner, work),
-    split: (work) => split.run(runner, work),
-    event: (work) => event.run(runner, work),
-  };
+  return { post: (work) => runPost(runner, work), split, event: (work) => runKept(runner, work) };
 }
+
+/** What is made of work that no thread has done, and why: none was free, or it has ended. */
+export const UNDONE: {
+  [Kind in PostKind]: (work: PostWork<Kind>, fault: FaultReason, detail: string) => PostResult<Kind>;
+} = {
+  // On a thread that has ended some events may have run, under their ids.
+  post: (post, fault, detail) => {
+    return { answer: undone(post, fault, detail), id: fault === "overload" ? "" : post.id, tally: NOTHING };
+  },
+  split: (post, fault, detail) => ({ payloads: [], answer: undone(post, fault, detail) }),
+  event: (_event, _fault, detail) => ({ tally: NOTHING, failure: { reason: detail, isFinal: false } }),
+};
 
 const NOTHING: Tally = { succeeded: 0, refused: 0, faulted: 0 };
 
-function faultAnswer({ fault, detail }: PoolFault, { accept }: Post): PostAnswer {
+function undone({ accept }: Post, fault: FaultReason, detail: string): PostAnswer {
   return fault === "overload" ? overloaded(detail, accept) : refusePost(500, detail, accept);
 }
 

@@ -110,7 +110,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
   const ports = portsOf(standing, lease, spools, hmacs);
   const linked = link(plan, ports);
   const routes = linkRoutes(linked, ports);
-  const pooled = options.pool?.add(plan, routes, ports, hmacs.keys);
+  const pooled = options.pool?.add(plan, { routes, pipelines: linked.pipelines }, ports, hmacs.keys);
   return {
     routes,
     routesByMark: new Map(routes.map((route) => [routeMark(route.plan), route])),
@@ -122,7 +122,7 @@ export async function newRuntime(plan: Plan, systems: readonly SystemConfig[], s
     budget: standing.budget,
     queued: () => queuedIn(standing),
     treat: pooled?.treat ?? treatContent,
-    posts: postsHere({ pipelines: linked.pipelines, ports }),
+    posts: pooled?.posts ?? postsHere({ pipelines: linked.pipelines, ports }),
     received: messages.received,
     abandoned: messages.abandoned,
     observe(route, direction, verdict) {

@@ -9,14 +9,23 @@ const FREE_MAX = 8;
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
 const STEP_BYTES = 64 * 1024;
 
-/** A copy that can be sent to threads. */
-export function shareBytes(bytes: Uint8Array): Uint8Array {
-  const found = free.findIndex((buffer) => buffer.byteLength >= bytes.length);
-  const [buffer = new SharedArrayBuffer(Math.ceil(bytes.length / STEP_BYTES) * STEP_BYTES)] =
+/** A copy that can be sent to threads: of pieces one after the other. */
+export function shareBytes(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const found = free.findIndex((buffer) => buffer.byteLength >= bytes);
+  const [buffer = new SharedArrayBuffer(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES)] =
     found === -1 ? [] : free.splice(found, 1);
-  const copy = new Uint8Array(buffer, 0, bytes.length);
-  copy.set(bytes);
+  const copy = new Uint8Array(buffer, 0, bytes);
+  let end = 0;
+  for (const piece of pieces) {
+    copy.set(piece, end);
+    end += piece.length;
+  }
   return copy;
+}
+
+export function isShared({ buffer }: Uint8Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
 }
 
 /** No thread reads them any more. */

@@ -31,10 +31,11 @@ const FAULTS: { readonly [contentType: string]: (task: Task) => unknown } = {
 };
 
 /** A task that the real program cannot have met: its plan is none. */
-const bug = { plan: { id: -1, json: new SharedArrayBuffer(0), keys: new Map() }, message: undefined };
+const bug = { plan: { id: -1, json: new SharedArrayBuffer(0), keys: new Map(), teesWait: false }, message: undefined };
 
 export async function run(task: Task): Promise<unknown> {
-  const fault = FAULTS[task.message?.contentType ?? ""];
+  const { message } = task;
+  const fault = message !== undefined && "contentType" in message ? FAULTS[message.contentType] : undefined;
   if (fault === undefined) return treat(task);
   const { parentPort } = await import("node:worker_threads");
   parentPort?.postMessage({ started: task.id });
