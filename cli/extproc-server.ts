@@ -24,6 +24,7 @@ export function runExtproc(settings: Settings, child: Child | undefined): Promis
     },
     logFields: child === undefined ? {} : { process: child.index },
     hasAdmin: child === undefined,
+    poolLimits: {},
     start(host, { tls }, onBug) {
       const transport = newTransport(settings.transport, { onBug, bytesMax: () => bytesMax, ...(tls && { tls }) });
       if (child === undefined) return serve({ ...host, addresses: settings.addresses, transport });

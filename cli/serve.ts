@@ -24,13 +24,10 @@ export const SERVE_HELP = `binge serve --config FILE [--listen ADDR] [--admin AD
                    refuses it, an event goes to DIR's dead-letter file with the reason
   --maintenance-path PATH  the admin pages /checkpoints and /queue are under this path too, as the original has them
   Options that it shares with extproc: --tls-cert, --tls-key, --tls-client-ca, --admin (also /checkpoints?messageId=ID),
-  --drain-timeout, --log-format, --log-level, --memory, --allow-spawn; it reloads alike.`;
-
-// Nothing here is large enough for a thread: pipelines run where their events come.
-const { threads: _threads, ...SHARED } = SERVER_OPTIONS;
+  --drain-timeout, --log-format, --log-level, --threads, --memory, --allow-spawn; it reloads alike.`;
 
 const OPTIONS = {
-  ...SHARED,
+  ...SERVER_OPTIONS,
   listen: { type: "string" },
   path: { type: "string" },
   token: { type: "string" },
@@ -50,12 +47,14 @@ const IN_FLIGHT = 1024;
 const REQUEST_SECONDS = 30;
 const WORKERS = 16;
 const WORKERS_MAX = 1024;
+/** For a thread. Senders do not wait much longer for an answer. */
+const THREAD_WAIT_MS = 30_000;
 const RETRIES = 10;
 const PAUSE_MS = 1000;
 
 export async function serve(args: readonly string[]): Promise<number> {
   const parsed = readArguments("serve", args, OPTIONS, false);
-  const settings = { ...serverSettings("serve", parsed), threads: 0 };
+  const settings = serverSettings("serve", parsed);
   const address = optionalString(parsed, "listen") ?? LISTEN;
   const path = pathOf("path", optionalString(parsed, "path") ?? PATH);
   const maintenance = optionalString(parsed, "maintenance-path");
@@ -70,6 +69,8 @@ export async function serve(args: readonly string[]): Promise<number> {
     source: { read: {}, token: optionalString(parsed, "token"), applied: () => {} },
     logFields: {},
     hasAdmin: true,
+    // What bodies may hold is the memory's to say; whoever posts many large ones waits his turn.
+    poolLimits: { waitMs: THREAD_WAIT_MS, heldBytesMax: settings.memoryBytes },
     start: (host, { tls, token }, onBug) =>
       startDaemon({ ...host, address, path, tls, token, bodyBytesMax, inProgressMax, requestMs, queue, onBug }),
     describe: ({ address: bound }) => [

@@ -3,7 +3,7 @@ import { type Admin, type Administered, startAdmin } from "../engine/runtime/adm
 import { exposition } from "../engine/runtime/exposition.ts";
 import type { HostOptions, HostView } from "../engine/runtime/host.ts";
 import type { TlsOptions } from "../engine/runtime/listen.ts";
-import { openPool, type Pool } from "../engine/runtime/pool.ts";
+import { openPool, type Pool, type PoolOptions } from "../engine/runtime/pool.ts";
 import { StartError } from "../engine/runtime/runtime.ts";
 import type { Log } from "../engine/runtime/standing.ts";
 import { Ending, Exit } from "./exit.ts";
@@ -34,6 +34,8 @@ export type Service<One extends Served> = {
   logFields: { [name: string]: string | number };
   /** false: somebody else has the admin port */
   hasAdmin: boolean;
+  /** of the pool, where its own do not suit */
+  poolLimits: PoolOptions["limits"];
   /** Rejects with a StartError, or with an Error of its door. */
   start(host: HostOptions, door: DoorSettings, onBug: (error: unknown) => void): Promise<One>;
   /** for operators, once it serves */
@@ -52,7 +54,7 @@ export async function runServer<One extends Served>(service: Service<One>): Prom
   let reload = async (): Promise<unknown> => undefined; // a file that changes while we start is read in time
   const onChange = (): void => void reload();
   const source = newSource({ ...service.source, file: settings.file, tls: settings.tls, log, onChange });
-  const pool = poolOf(settings, log);
+  const pool = poolOf(service, log);
   const serving = await start(service, source, log, pool);
   reload = serving.reload;
   const admin = service.hasAdmin ? await openAdmin(service, serving) : undefined;
@@ -72,10 +74,10 @@ export async function runServer<One extends Served>(service: Service<One>): Prom
   return end === "crashed" ? Exit.bug : Exit.ok;
 }
 
-function poolOf({ threads }: ServerSettings, log: Log): Pool | undefined {
+function poolOf({ settings: { threads }, poolLimits }: Service<Served>, log: Log): Pool | undefined {
   if (threads === 0) return undefined;
   return openPool({
-    limits: threads === undefined ? {} : { threadsMax: threads },
+    limits: { ...poolLimits, ...(threads === undefined ? {} : { threadsMax: threads }) },
     onCrash: (error) => log("error", `a thread of the pool ended: ${error.stack ?? error.message}`),
   });
 }
