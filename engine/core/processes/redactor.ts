@@ -14,16 +14,15 @@ import { Truth } from "../condition/evaluate.ts";
 import { noteConditionSlip } from "../condition/slips.ts";
 import { fault, type RunContext } from "../context.ts";
 import { CONDITION_FIELD, type ConfigOf, NAME_FIELD, type ProcessDefinition } from "../definition.ts";
-import { canonical, DETECTORS, type Detector, detect, type Find } from "../detect/detect.ts";
-import { isPan, wholeDigits } from "../detect/numbers.ts";
+import { DETECTORS, type Detector } from "../detect/detect.ts";
 import { complain, type DocumentPath } from "../diagnostic.ts";
-import { isArray, isObject, type JsonArray, type JsonObject, type JsonValue, type RawNumber } from "../event/json.ts";
-import { rewriteScalars, type ScalarVisitor } from "../event/scalars.ts";
+import type { JsonObject, JsonValue } from "../event/json.ts";
+import { rewriteScalars } from "../event/scalars.ts";
 import { rewrite, Select, type SelectingPath, type Visitor } from "../event/select.ts";
-import { stringify } from "../event/write.ts";
 import { Outcome } from "../outcome.ts";
 import { newStep, type Step } from "../plan.ts";
-import { mask } from "./mask.ts";
+import { type Action, cover, type RedactingVisitor, type Rule } from "./cover.ts";
+import { redactFinds, redactScalar } from "./redact-finds.ts";
 import { holds, type LinkedStep } from "./step.ts";
 
 const fields = {
@@ -114,26 +113,10 @@ export const redactor: ProcessDefinition = {
   ],
 };
 
-type Action = "mask" | "hmac" | "replace" | "drop";
-type Rule = {
-  paths: SelectingPath[];
-  /** every value is meant, whatever the paths */
-  everywhere: boolean;
-  /** [] = the selected values as a whole */
-  detect: Detector[];
-  action: Action;
-  keepFirst: number;
-  keepLast: number;
-  cover: string;
-  /** reference to the key of hmac */
-  key: string;
-  replacement: JsonValue;
-};
 type Settings = { rules: Rule[] };
 
 /** Values one rule may select in one event; past it the message is a fault, never half redacted. */
 export const MATCHES_MAX = 100_000;
-const OBJECT_COVER_CHARS = 8;
 
 export function compileRedactor(config: ConfigOf<typeof fields>, compiler: Compiler, at: DocumentPath): Step {
   const step = newStep("redactor", config.name);
@@ -244,9 +227,6 @@ export function detects(step: Step): boolean {
   return settings.rules.some((rule) => rule.detect.length > 0);
 }
 
-type RedactingVisitor = Visitor &
-  ScalarVisitor & { rule: Rule; context: RunContext /** by detectors */; found: number };
-
 export function runRedactor(linked: LinkedStep, context: RunContext): Outcome {
   const truth = holds(linked, linked.step.condition, context);
   if (truth === Truth.error) return Outcome.fault;
@@ -281,57 +261,4 @@ function redact(visitor: Visitor, value: JsonValue): JsonValue | undefined {
   const rule = redacting.rule;
   if (rule.action === "drop") return undefined;
   return rule.action === "replace" ? rule.replacement : cover(value, rule, redacting.context);
-}
-
-function redactFinds(visitor: Visitor, value: JsonValue): JsonValue | undefined {
-  return rewriteScalars(value, visitor as RedactingVisitor); // runRedactor passes no other
-}
-
-function redactScalar(visitor: ScalarVisitor, value: string | number | RawNumber): JsonValue | undefined {
-  const redacting = visitor as RedactingVisitor; // runRedactor passes no other
-  const rule = redacting.rule;
-  if (typeof value !== "string") {
-    const digits = rule.detect.indexOf("pan") === -1 ? "" : wholeDigits(stringify(value));
-    if (!isPan(digits)) return value;
-    redacting.found++;
-    if (rule.action === "drop") return undefined;
-    return rule.action === "replace" ? rule.replacement : cover(digits, rule, redacting.context);
-  }
-  const finds = detect(rule.detect, value);
-  if (finds.length === 0) return value;
-  redacting.found += finds.length;
-  let text = "";
-  let last = 0;
-  for (let i = 0; i < finds.length; i++) {
-    const find = finds[i] as Find;
-    text += value.slice(last, find.start) + coverFind(find, value, rule, redacting.context);
-    last = find.end;
-  }
-  return text + value.slice(last);
-}
-
-function coverFind(find: Find, text: string, rule: Rule, context: RunContext): string {
-  if (rule.action === "drop") return "";
-  if (rule.action === "replace") return textOf(rule.replacement);
-  if (rule.action === "hmac") return context.ports.hmacs.hmacSha256(rule.key, canonical(find, text));
-  return maskBy(rule, text.slice(find.start, find.end));
-}
-
-function cover(value: JsonValue, rule: Rule, context: RunContext): JsonValue {
-  if (value === null) return value;
-  if (isArray(value)) {
-    const covered: JsonArray = [];
-    for (let i = 0; i < value.length; i++) covered.push(cover(value[i] as JsonValue, rule, context));
-    return covered;
-  }
-  if (rule.action === "hmac") return context.ports.hmacs.hmacSha256(rule.key, textOf(value));
-  return isObject(value) ? rule.cover.repeat(OBJECT_COVER_CHARS) : maskBy(rule, textOf(value));
-}
-
-function textOf(value: JsonValue): string {
-  return typeof value === "string" ? value : stringify(value);
-}
-
-function maskBy(rule: Rule, text: string): string {
-  return mask(text, rule.keepFirst, rule.keepLast, rule.cover);
 }
