@@ -126,8 +126,8 @@ function rewriteElements(value: JsonArray, path: SelectingPath, at: number, visi
     at === path.kinds.length - 1 && path.kinds[at] === Select.name ? (path.names[at] as string) : undefined;
   for (let i = 0; i < length; i++) {
     const element = value[i] as JsonValue;
-    // Most elements lack the member.
-    const lacks = lastName !== undefined && isObject(element) && element[lastName] === undefined;
+    // Most elements lack the member: an object its key, an array its index.
+    const lacks = lastName !== undefined && isContainer(element) && (element as JsonObject)[lastName] === undefined;
     const replaced = lacks ? element : rewriteAt(element, path, at, visitor);
     if (copy === undefined && replaced !== element) copy = value.slice(0, i);
     if (copy !== undefined && replaced !== undefined) copy.push(replaced);
