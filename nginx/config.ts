@@ -4,6 +4,7 @@ import type { RoutePlan } from "../engine/core/routes/route.ts";
 import { block, comment, quoted } from "./directives.ts";
 import type { Target } from "./targets.ts";
 import type { Tee } from "./tees.ts";
+import { usualRoutes } from "./usual-routes.ts";
 
 export type NginxOptions = {
   target: Target;
@@ -27,7 +28,7 @@ export function httpConfig(routes: readonly RoutePlan[], options: NginxOptions):
     ...(options.target.flavour === "qjs" ? ["js_engine qjs;"] : []),
     "js_path agglo/;",
     "js_import agglo from agglo.js;",
-    'js_var $agglo_route ""; # its index, found once per exchange',
+    'js_var $agglo_route ""; # the index of its route where $agglo_usual has none, found once per exchange',
     'js_var $agglo_body ""; # the request body that goes on in place of the one that came',
     'js_var $agglo_verdict ""; # for a log format of yours: route, direction, verdict, rule of what did not just pass',
     ...Array.from({ length: headers }, (_, i) => `js_var $agglo_header_${i} "";`),
@@ -38,6 +39,8 @@ export function httpConfig(routes: readonly RoutePlan[], options: NginxOptions):
     "",
     ...comment("The host that rules are matched on: of `GET http://host/path` it is the line's, as upstreams see it."),
     ...block("map $request_uri $agglo_host", ['"~^/" $http_host;', "default $host;"]),
+    "",
+    ...usualRoutes(routes),
   ];
   return `${lines.join("\n")}\n`;
 }

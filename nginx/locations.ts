@@ -1,9 +1,9 @@
 /** The server part: the gate in front of routes, and a location per route behind it. */
 import { isStreamType } from "../engine/core/body/format.ts";
-import type { PathGlob } from "../engine/core/routes/glob.ts";
 import { writtenHeaders } from "../engine/core/routes/header-writes.ts";
 import type { RoutePlan, SectionPlan } from "../engine/core/routes/route.ts";
 import { block, comment, quotedPattern } from "./directives.ts";
+import { globPattern } from "./globs.ts";
 import type { Tee } from "./tees.ts";
 
 export function serverConfig(routes: readonly RoutePlan[], tees: readonly Tee[], zones: boolean): string {
@@ -61,26 +61,9 @@ function gate(routes: readonly RoutePlan[]): string[] {
 /** undefined: any path may be a route's. */
 function pathsPattern(routes: readonly RoutePlan[]): string | undefined {
   if (routes.some((route) => route.match.paths.length === 0)) return undefined;
-  const globs = routes.flatMap((route) => route.match.paths.map(globPattern));
+  // nginx has decoded the path and taken empty, `.` and `..` segments out.
+  const globs = routes.flatMap((route) => route.match.paths.map((glob) => globPattern(glob, "[^/]")));
   return `^(?:${[...new Set(globs)].join("|")})$|[;\\x5c]`;
-}
-
-/** nginx has decoded the path and taken empty, `.` and `..` segments out. */
-function globPattern(glob: PathGlob): string {
-  return glob.segments.map((segment) => (segment === "**" ? "(?:/[^/]*)*" : `/${segmentPattern(segment)}`)).join("");
-}
-
-function segmentPattern(segment: string): string {
-  return segment.split("*").map(literalPattern).join("[^/]*");
-}
-
-function literalPattern(text: string): string {
-  let pattern = "";
-  for (const byte of Buffer.from(text, "utf8")) {
-    const char = String.fromCharCode(byte);
-    pattern += /[A-Za-z0-9_~-]/.test(char) ? char : `\\x${byte.toString(16).padStart(2, "0")}`;
-  }
-  return pattern;
 }
 
 function routeLocations(route: RoutePlan): string[] {

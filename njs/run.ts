@@ -26,16 +26,21 @@ export function newRun(file: NjsFile, r: NginxRequest): Run {
   return { r, file, ports: newPorts(file, r) };
 }
 
-/** The exchange's route; undefined: none. Found once, on the request's line, and kept in a variable of nginx. */
+/** The exchange's route; undefined: none. nginx knows it of usual requests (nginx/usual-routes.ts). */
 export function routeOf(run: Run): LinkedRoute | undefined {
-  const variables = run.r.variables;
-  let name = variables.agglo_route;
-  if (name === undefined || name === "") {
-    name = `r${matchRoute(run.file.matches(), requestLine(run.r))}`; // r-1: none
-    variables.agglo_route = name;
-  }
-  const route = run.file.routes[name];
+  const usual = run.r.variables.agglo_usual;
+  const route = run.file.routes[usual === undefined || usual === "" ? matchedRoute(run) : usual];
   return route === undefined ? undefined : route(run.ports);
+}
+
+/** Matched once, on the request's line, and kept in a variable of nginx. */
+function matchedRoute(run: Run): string {
+  const variables = run.r.variables;
+  const found = variables.agglo_route;
+  if (found !== undefined && found !== "") return found;
+  const name = `r${matchRoute(run.file.matches(), requestLine(run.r))}`; // r-1: none
+  variables.agglo_route = name;
+  return name;
 }
 
 /** The verdict that the headers alone allow; undefined: the body is needed. */
