@@ -17,6 +17,7 @@ import { Transformation } from "../engine/core/processes/transformation.ts";
 import type { PathGlob } from "../engine/core/routes/glob.ts";
 import type { TeeWay } from "./file.ts";
 import { exportName, routeText } from "./link-text.ts";
+import { withSeldomAside } from "./seldom.ts";
 
 /** A pattern as written: sources of regular expressions, and what njs/patterns.ts says of the rest. */
 export type BundledPattern = {
@@ -76,7 +77,6 @@ export async function bundle(bundled: Bundled): Promise<string> {
     bundle: true,
     write: false,
     format: "esm",
-    minify: true,
     legalComments: "none",
     charset: "ascii",
     external: ["crypto"],
@@ -86,10 +86,19 @@ export async function bundle(bundled: Bundled): Promise<string> {
     logLevel: "silent",
     ...(bundled.flavour === "qjs" ? { target: "es2020" } : NJS_SYNTAX),
   };
-  const result = await build(options);
-  const text = result.outputFiles?.[0]?.text ?? "";
+  const apart = `${ARRAY_ONCE}\n${withSeldomAside(await built(options), takesLists(bundled))}`;
+  const text = await built({ ...options, stdin: { contents: apart, loader: "js" }, plugins: [], minify: true });
   // njs 0.7.9 knows one form of a default export.
   return text.replace(/export\s*\{\s*([\w$]+) as default\s*\};?/, "export default $1;");
+}
+
+function takesLists({ needs }: Bundled): boolean {
+  return needs.each || needs.ndjson || needs.sse;
+}
+
+async function built(options: BuildOptions): Promise<string> {
+  const result = await build(options);
+  return result.outputFiles?.[0]?.text ?? "";
 }
 
 /** What njs parses as it is, in every version since 0.7.9; all else is lowered or refused. */
@@ -139,13 +148,14 @@ const lighter: Plugin = {
     setup.onLoad({ filter: /\.(ts|js)$/ }, ({ path }) => ({
       contents: readFileSync(path, "utf8")
         .replace(CONSTANT, constantText)
+        .replace(NEVER, (text) => NEVERS[text] ?? text)
         .replace(NO_RAW, "")
         .replace(RAW, "false")
         .replace(DESCRIBING, "/* @__PURE__ */ $&")
         .replace(ASKING, (_, name, value) => ASKED[name]?.split("$").join(value) ?? "")
         .replace(
           FLAT.test(path) ? OBJECT : /(?!)/g,
-          '(typeof $1 === "object" && $1 !== null && !($1 instanceof Array))',
+          '(typeof $1 === "object" && $1 !== null && !($1 instanceof ArrayOnce))',
         ),
       loader: path.endsWith(".ts") ? "ts" : "js",
     }));
@@ -155,6 +165,15 @@ const lighter: Plugin = {
 const CONSTANTS: { [name: string]: { [member: string]: number } } = { Op, Outcome, Select, Transformation, Truth };
 const CONSTANT = new RegExp(`(?<![\\w$.])(${Object.keys(CONSTANTS).join("|")})\\.(\\w+)`, "g");
 
+/** What only files ask for that `binge nginx` refuses: those that bind no route, and pipelines with options. */
+const NEVERS: { [text: string]: string } = {
+  "section.plan.separate": "false",
+  "plan.separate": "false",
+  "pipeline.conducts[i]": "undefined",
+  "pipeline.around": "undefined",
+};
+const NEVER = /(?<![\w$.])(?:(?:section\.)?plan\.separate|pipeline\.conducts\[i\](?! =)|pipeline\.around(?! =))/g;
+
 /** njs/parse.ts makes none: a number that JavaScript does not hold is a fault there. */
 const NO_RAW = / && !isRawNumber\([\w.]+\)/g;
 const RAW = /(?<!function )\bisRawNumber\([\w.]+\)/g;
@@ -162,10 +181,12 @@ const DESCRIBING = /(?<!function )\b(?:conditionField|ourConditionField|Object\.
 
 /** Questions about a type, asked without a call: one costs njs as much as ten other operations. */
 const ASKED: { [name: string]: string } = {
-  isArray: "($ instanceof Array)",
+  isArray: "($ instanceof ArrayOnce)",
   isContainer: '(typeof $ === "object" && $ !== null)',
 };
 const ASKING = new RegExp(`(?<!function |[\\w$.])(${Object.keys(ASKED).join("|")})\\((\\w+)\\)`, "g");
+/** njs looks a global name up by its text each time. */
+const ARRAY_ONCE = "const ArrayOnce = Array;";
 /** Where one more is asked so often that it is worth its bytes. */
 const FLAT = /[/\\]event[/\\](?:select|path)\.[tj]s$/;
 const OBJECT = /(?<![\w$.])isObject\((\w+)\)/g;
@@ -194,7 +215,7 @@ function leftOut({ needs }: Bundled): string[] {
   const files: string[] = ["run-all"]; // of files without routes
   if (!needs.cel) files.push("condition/cel-evaluate");
   if (!needs.arithmetic) files.push("condition/arithmetic");
-  if (!needs.detectors) files.push("detect/detect", "detect/numbers", "event/scalars");
+  if (!needs.detectors) files.push("detect/detect", "detect/numbers", "event/scalars", "processes/redact-finds");
   if (!needs.each) files.push("body/each");
   if (!needs.ndjson) files.push("body/ndjson");
   if (!needs.sse) files.push("body/sse");

@@ -96,7 +96,7 @@ export function exportName(key: string): string {
 
 function sectionText(plan: Plan, section: SectionPlan | undefined): string {
   if (section === undefined) return "undefined";
-  const { onFault, pipelines, readsRequest: _readsRequest, limits, ...own } = section;
+  const { onFault, pipelines, readsRequest: _readsRequest, separate: _separate, limits, ...own } = section;
   const { decodedBytes: _decodedBytes, ...read } = limits;
   const text = literal({ ...own, limits: read, onFault });
   const linked = pipelines.map((index) => pipelineText(plan.pipelines[index] as PipelinePlan, index, plan.partition));
@@ -106,7 +106,7 @@ function sectionText(plan: Plan, section: SectionPlan | undefined): string {
 function pipelineText(pipeline: PipelinePlan, index: number, partition: string): string {
   const steps = pipeline.steps.map((step) => `steps[${step}]`).join(", ");
   const named = JSON.stringify({ index, name: pipeline.name, partition }).slice(0, -1);
-  return `${named}, steps: [${steps}], conducts: [] }`;
+  return `${named}, steps: [${steps}] }`;
 }
 
 function patternsText(patterns: readonly BundledPattern[]): string {

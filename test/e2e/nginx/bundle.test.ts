@@ -34,6 +34,14 @@ test("a bundle carries what its file uses, and nothing else", async () => {
   expect(text).not.toContain("Fields by name: an RE2 pattern"); // docs stay at home
 });
 
+test("more than a third of its functions is put aside, and not made for a usual request", async () => {
+  const text = await bundleFor(NJS_CONFIG, findTarget("njs-0.7.9") as Target);
+  const maker = /return \w+===void 0\?\w+=(\w+)\(\):\w+\}/.exec(text)?.[1];
+  const aside = text.slice(text.indexOf(`function ${maker}(){`));
+  const functions = (part: string) => part.split("function ").length;
+  expect(functions(aside) / functions(text)).toBeGreaterThan(1 / 3);
+});
+
 /** njs 0.7.9 reads no more than this; the real one is in test/e2e/nginx. */
 test("the flavour for njs holds nothing that it does not parse", async () => {
   const text = await bundleFor(NJS_CONFIG, findTarget("njs-0.7.9") as Target);
