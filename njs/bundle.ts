@@ -148,6 +148,7 @@ const lighter: Plugin = {
     setup.onLoad({ filter: /\.(ts|js)$/ }, ({ path }) => ({
       contents: readFileSync(path, "utf8")
         .replace(CONSTANT, constantText)
+        .replace(UNDEFINED, "")
         .replace(NEVER, (text) => NEVERS[text] ?? text)
         .replace(NO_RAW, "")
         .replace(RAW, "false")
@@ -164,6 +165,9 @@ const lighter: Plugin = {
 
 const CONSTANTS: { [name: string]: { [member: string]: number } } = { Op, Outcome, Select, Transformation, Truth };
 const CONSTANT = new RegExp(`(?<![\\w$.])(${Object.keys(CONSTANTS).join("|")})\\.(\\w+)`, "g");
+
+/** A member that is undefined until somebody sets it: to read it is the same without, to make it is not. */
+const UNDEFINED = /^ +\w+: undefined,\n/gm;
 
 /** What only files ask for that `binge nginx` refuses: those that bind no route, and pipelines with options. */
 const NEVERS: { [text: string]: string } = {

@@ -94,11 +94,14 @@ export function exportName(key: string): string {
   return key.charAt(0).toUpperCase() + key.slice(1);
 }
 
+/** Nobody reads them of a request. */
+const ONLY_OF_RESPONSES = { statuses: undefined, guards: undefined, changesBody: undefined };
+
 function sectionText(plan: Plan, section: SectionPlan | undefined): string {
   if (section === undefined) return "undefined";
   const { onFault, pipelines, readsRequest: _readsRequest, separate: _separate, limits, ...own } = section;
   const { decodedBytes: _decodedBytes, ...read } = limits;
-  const text = literal({ ...own, limits: read, onFault });
+  const text = literal({ ...own, ...(section.direction === "request" && ONLY_OF_RESPONSES), limits: read, onFault });
   const linked = pipelines.map((index) => pipelineText(plan.pipelines[index] as PipelinePlan, index, plan.partition));
   return `{ plan: ${text}, pipelines: [${linked.join(", ")}], ports }`;
 }
