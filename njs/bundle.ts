@@ -176,7 +176,7 @@ const NEVERS: { [text: string]: string } = {
   "pipeline.conducts[i]": "undefined",
   "pipeline.around": "undefined",
 };
-const NEVER = /(?<![\w$.])(?:(?:section\.)?plan\.separate|pipeline\.conducts\[i\](?! =)|pipeline\.around(?! =))/g;
+const NEVER = /(?<![\w$.])(?:(?:section\.)?plan\.separate|pipeline\.conducts\[i\](?! = )|pipeline\.around(?! = ))/g;
 
 /** njs/parse.ts makes none: a number that JavaScript does not hold is a fault there. */
 const NO_RAW = / && !isRawNumber\([\w.]+\)/g;
