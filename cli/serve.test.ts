@@ -56,6 +56,31 @@ test("a changed file is in use for the next request; a wrong one changes nothing
   await vi.waitFor(async () => expect(await mark()).toBe("four"), 10_000);
 }, 60_000);
 
+test.each([
+  ["2", true],
+  ["0", false],
+])(
+  "with --threads %s a large body is a thread's: %s",
+  async (threads, isAThreads) => {
+    const { address, admin } = await start(["--config", file("threads.json", marking("one")), "--threads", threads]);
+    const body = JSON.stringify({ lines: Array.from({ length: 40_000 }, (_, id) => ({ id, text: "of some length" })) });
+    const postLarge = async () => {
+      const answer = await fetch(`http://${address}/binge?output=1`, { method: "POST", body });
+      const [event] = (await answer.json()) as [{ lines: object[]; mark: string }];
+      expect([event.lines.length, event.mark]).toEqual([40_000, "one"]);
+    };
+    const treated = async () => /agglo_pool_messages_total\{.*outcome="treated"\} [1-9]/.test(await metrics(admin));
+    // The first starts a thread, and is treated where it is.
+    if (isAThreads)
+      await expect.poll(async () => [await postLarge(), await treated()][1], { timeout: 20_000 }).toBe(true);
+    else for (let i = 0; i < 3; i++) await postLarge();
+    expect(await treated()).toBe(isAThreads);
+  },
+  40_000,
+);
+
+const metrics = async (admin: string) => (await fetch(`${admin}/metrics`)).text();
+
 describe("doors", () => {
   test("a token by reference alone, and anew when its file changes", async () => {
     const config = file("token.json", marking("x"));
