@@ -24,7 +24,8 @@ import type { PostKind, PostResult, PostWork } from "./posts.ts";
 /** A plan as it crosses to the threads: each takes it in once, and two of them can live (engine.md, "Change"). */
 export type PlanCopy = {
   id: number;
-  json: SharedArrayBuffer;
+  /** shared, not copied */
+  json: Uint8Array;
   keys: Keys;
   /** as its host's tees (core/ports.ts) */
   teesWait: boolean;
@@ -50,7 +51,7 @@ export type SectionWork = {
   contentType: string;
 };
 
-/** Its content is shared, not copied. */
+/** Its content is shared, not copied, and from then on the pool's: what comes next may be written over it. */
 export type TaskMessage = Work & {
   /** 1: it was answered meanwhile */
   givenUp: Int32Array;

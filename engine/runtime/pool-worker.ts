@@ -10,7 +10,7 @@ import { type LinkedRoute, type LinkedSection, linkRoutes, type Verdict } from "
 import type { FromThread, PlanCopy, Task, ThreadResult, Work } from "./pool-lane.ts";
 import { type Recording, recordingPorts } from "./pool-ports.ts";
 import { type Posted, type Posts, postsHere, type Split } from "./posts.ts";
-import { encodeUtf8, treatContent } from "./treat-content.ts";
+import { decodeUtf8, encodeUtf8, treatContent } from "./treat-content.ts";
 
 type ThreadPlan = { routes: LinkedRoute[]; posts: Posts; recording: Recording };
 type Result = ThreadResult["result"];
@@ -56,7 +56,7 @@ function perform(plan: ThreadPlan, work: Work): Result | Promise<Result> {
 }
 
 function linkHere(copy: PlanCopy): ThreadPlan {
-  const plan = JSON.parse(Buffer.from(copy.json).toString("utf8")) as Plan;
+  const plan = JSON.parse(decodeUtf8(copy.json) as string) as Plan;
   const recording = recordingPorts(copy.keys, copy.teesWait);
   const { ports } = recording;
   const linked = link(plan, ports);

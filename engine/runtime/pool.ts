@@ -32,7 +32,7 @@ import { applyEffects, closePorts, type Served, servePorts, type ThreadPorts } f
 import type { Keys } from "./ports.ts";
 import { type PostKind, type PostResult, type Posts, type PostWork, postsHere, UNDONE } from "./posts.ts";
 import { isShared, reuseShared, shareBytes } from "./shared-bytes.ts";
-import { treatContent } from "./treat-content.ts";
+import { encodeUtf8, treatContent } from "./treat-content.ts";
 
 /** A promise only where a step has to wait, or the message goes to the pool. Shapes as treatContent's. */
 export type Treat = typeof treatContent;
@@ -158,7 +158,7 @@ function add(pool: State, plan: Plan, linked: Linked, ports: Ports, keys: Keys):
   const sections = sectionPlaces(pool, linked.routes, teesWait);
   const posts = postPlaces(pool, linked.pipelines, teesWait);
   const entry: Entry = {
-    copy: { id: ++pool.last, json: sharedText(JSON.stringify(plan)), keys, teesWait },
+    copy: { id: ++pool.last, json: shareBytes([encodeUtf8(JSON.stringify(plan))]), keys, teesWait },
     ports,
     threads: new Set([...sections.values(), ...Object.values(posts)].map((place) => place.threads)),
     served: new Set(),
@@ -328,8 +328,7 @@ async function inPool<Result extends ThreadResult["result"]>(
   undone: (fault: FaultReason, detail: string) => Result,
 ): Promise<Result> {
   if (entry.isClosed) return undone("overload", "the server is ending");
-  const isOurs = !isShared(work.content);
-  const content = isOurs ? shareBytes([work.content]) : work.content;
+  const content = isShared(work.content) ? work.content : shareBytes([work.content]);
   const message = { ...work, content, givenUp: new Int32Array(new SharedArrayBuffer(4)) };
   entry.held++;
   const lane = place.threads.lane as Lane; // isReady has opened it
@@ -344,7 +343,7 @@ async function inPool<Result extends ThreadResult["result"]>(
   } else {
     if (outcome.ns >= 0 && !place.isFixed) learned(place, counters, content.length, outcome.ns);
     applyEffects(outcome.effects, entry.ports);
-    if (isOurs) reuseShared(content); // after a fault its thread may still be at it
+    reuseShared(content); // after a fault its thread may still be at it
     result = outcome.result as Result; // what this kind of work gives
   }
   entry.held--;
@@ -359,13 +358,6 @@ const READING_MS_MAX = 100;
 function deadlineOf(section: LinkedSection, content: Uint8Array, cost: Cost): number {
   const { deadlineMs } = section.plan.limits;
   return deadlineMs === 0 ? 0 : deadlineMs + Math.min(READING_MS_MAX, (content.length * cost.nsPerByte) / 1e6);
-}
-
-function sharedText(text: string): SharedArrayBuffer {
-  const bytes = Buffer.from(text);
-  const buffer = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(buffer).set(bytes);
-  return buffer;
 }
 
 async function close(pool: State, entry: Entry, timeoutMs: number): Promise<void> {

@@ -1,8 +1,9 @@
 /**
  * A scanner over JSON text that knows where values begin and end, and nothing else. It decides what `JSON.parse` cannot:
  * nesting (before parsing: the parser takes millions of levels), the number of members (more than the keys parsed =
- * duplicate keys), whether a key has an escape in it and whether a double gives back every number's text. Validity is the parser's business: on text that
- * is not JSON the scanner ends, with any answer. Offsets are string offsets; one pass, 1 µs per KB.
+ * duplicate keys), whether a key has an escape in it and whether a double gives back every number's text. Validity is the
+ * parser's business: on text that is not JSON the scanner ends, with any answer. Offsets are string offsets; one pass,
+ * 1 µs per KB.
  */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -31,7 +31,7 @@ const FAULTS: { readonly [contentType: string]: (task: Task) => unknown } = {
 };
 
 /** A task that the real program cannot have met: its plan is none. */
-const bug = { plan: { id: -1, json: new SharedArrayBuffer(0), keys: new Map(), teesWait: false }, message: undefined };
+const bug = { plan: { id: -1, json: new Uint8Array(0), keys: new Map(), teesWait: false }, message: undefined };
 
 export async function run(task: Task): Promise<unknown> {
   const { message } = task;
